@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Kernel command line: words key=value separated by blanks, given by the keeper with QEMU's
+ * -append. An unknown word stops the boot with a panic that names it. */
+#ifndef TOROBUS_BOOT_H
+#define TOROBUS_BOOT_H
+
+#include "abi.h"
+
+#define TOROBUS_BOOT_GUEST "guest"   /**< slice index, decimal */
+#define TOROBUS_BOOT_CORES "cores"   /**< vCPUs, decimal; all must come up */
+#define TOROBUS_BOOT_NAME  "name"    /**< node name: uname's nodename */
+#define TOROBUS_BOOT_SPIN  "spin_ns" /**< advised spin time before a port sleeps */
+#define TOROBUS_BOOT_FS    "fs"      /**< none, ro or rw: what virtio-9p gives */
+#define TOROBUS_BOOT_LOG                                                                           \
+    "log" /**< 0 quiet (default), 1 boot steps, 2 everything, on the serial console */
+#define TOROBUS_BOOT_CPUMASK                                                                       \
+    "cpumask" /**< host CPUs the guest may use: count, decimal; to know oversubscription */
+
+/* Devices, by the order and names the keeper gives them:
+ *   ivshmem-doorbell   BAR2 = region, one MSI-X vector per core
+ *   virtio-serial-pci  port 1, name TOROBUS_PORT_CTL: ctl frames
+ *   virtio-9p-pci      mount tag TOROBUS_9P_TAG (absent with fs=none)
+ *   isa serial 0x3f8   kernel log and panics, text
+ *   isa-debug-exit     iobase 0xf4: the guest ends: QEMU's status is 2 * value + 1 */
+#define TOROBUS_PORT_CTL   "torobus.ctl"
+#define TOROBUS_9P_TAG     "root"
+#define TOROBUS_DEBUG_EXIT 0xf4
+#define TOROBUS_EXIT_OK    0x10 /**< ordered shutdown: QEMU exits 33 */
+#define TOROBUS_EXIT_PANIC 0x11 /**< kernel panic: QEMU exits 35 */
+
+#endif
