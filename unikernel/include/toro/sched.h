@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Threads, ranks, run queues, wait queues. Cooperative: a thread runs until it blocks, yields or
+ * ends; an interrupt that finds user code lets a ready kernel thread in at once, and another ready
+ * user thread only after the guard time. */
+#ifndef TORO_SCHED_H
+#define TORO_SCHED_H
+
+#include "arch.h"
+#include "list.h"
+#include "lock.h"
+
+struct toro_proc;
+
+enum toro_thread_state { TORO_RUNNING, TORO_READY, TORO_BLOCKED, TORO_DEAD };
+
+struct toro_thread {
+    struct arch_thread arch;
+    struct toro_list run;   /**< run queue of its core */
+    struct toro_list peer;  /**< threads of the same rank */
+    struct toro_proc *proc; /**< NULL: kernel thread */
+    _Atomic int state;      /**< enum toro_thread_state */
+    unsigned core;          /**< home core */
+    uint64_t affinity;      /**< cores it may run on; a bit per core */
+    int tid;
+    _Atomic int woken;      /**< set by toro_thread_wake(), consumed by toro_block() */
+    _Atomic bool interrupt; /**< a signal or the rank's end wants it out of a wait */
+    bool killed;
+    uint64_t deadline;      /**< wake time while blocked, UINT64_MAX none */
+    struct toro_list timer; /**< timer list of its core */
+    bool timed_out;
+    /* Linux thread state */
+    uint64_t clear_child_tid, robust_list, robust_len;
+    uint64_t sigmask, sigpending, sigstack_sp, sigstack_size;
+    uint32_t sigstack_flags;
+    uint64_t sigmask_saved; /**< for rt_sigsuspend/ppoll */
+    bool sigmask_restore;
+    char name[16];
+    uint64_t run_ns, switches; /**< accounting */
+    const char *where;         /**< what it waits for, for toro-info --stacks */
+};
+
+/** The running thread of this core. */
+struct toro_thread *toro_current(void);
+/** Start a kernel thread on a core. @return NULL if out of memory. */
+struct toro_thread *toro_kthread(const char *name, unsigned core, void (*fn)(void *), void *arg);
+/** Make a READY thread known to its home core's run queue (from any core). */
+void toro_thread_ready(struct toro_thread *t);
+/** Wake t if it blocks or is about to. Any core, interrupt context too. */
+void toro_thread_wake(struct toro_thread *t);
+/** Give the core to others if any is ready. */
+void toro_yield(void);
+/** Block until woken, interrupted or `deadline` (arch_now_ns() time; UINT64_MAX none) has passed.
+ *  A wake that came since the last toro_block_begin() makes it return at once.
+ *  @return 0 woken, -ETIMEDOUT, -EINTR (only if interruptible). */
+int toro_block(uint64_t deadline, bool interruptible);
+/** Forget earlier wakes; call before checking the condition. */
+void toro_block_begin(void);
+/** Move the current thread to another core (returns running there). */
+void toro_migrate(unsigned core);
+_Noreturn void toro_thread_exit(void);
+/** Idle loop of a core; entered once per core after boot. */
+_Noreturn void toro_core_main(void);
+
+/* Called by arch: */
+void toro_on_ipi(void);
+void toro_on_timer(void);
+bool toro_core_must_run(void);
+/** Before every return to user mode (system call, trap, interrupt): reschedule, deliver signals,
+ * end killed threads.
+ *  @param from_interrupt true if user code was interrupted (not a system call). */
+void toro_user_return(struct arch_frame *f, bool from_interrupt);
+/** System call entry; result goes to f->rax. */
+void toro_syscall(struct arch_frame *f);
+/** CPU exception in user mode (vector, error in f; cr2 for page faults). */
+void toro_user_fault(struct arch_frame *f, uint64_t cr2);
+
+/* Wait queues -------------------------------------------------------------------------------------
+ */
+struct toro_waitq {
+    struct toro_spinlock lock;
+    struct toro_list waiters;
+};
+struct toro_waiter {
+    struct toro_list link;
+    struct toro_thread *thread;
+    struct toro_waitq *q;
+    /** Called in place of waking the thread when set (epoll); any core, q->lock held. */
+    void (*fn)(struct toro_waiter *);
+};
+void toro_waitq_init(struct toro_waitq *q);
+void toro_wait_add(struct toro_waitq *q, struct toro_waiter *w);
+void toro_wait_del(struct toro_waiter *w); /**< harmless if not queued */
+/** Wake up to n waiters, first come first served (UINT_MAX all). */
+void toro_wake(struct toro_waitq *q, unsigned n);
+/** Wait until cond is true. Evaluates to 0, -EINTR or -ETIMEDOUT. */
+#define toro_wait_event(q, cond, deadline, interruptible)                                          \
+    ({                                                                                             \
+        struct toro_waiter w_ = {.thread = toro_current()};                                        \
+        int r_ = 0;                                                                                \
+        toro_list_init(&w_.link);                                                                  \
+        for (;;) {                                                                                 \
+            toro_block_begin();                                                                    \
+            toro_wait_add((q), &w_);                                                               \
+            if (cond)                                                                              \
+                break;                                                                             \
+            r_ = toro_block((deadline), (interruptible));                                          \
+            toro_wait_del(&w_);                                                                    \
+            if (r_ != 0) {                                                                         \
+                if (cond)                                                                          \
+                    r_ = 0;                                                                        \
+                break;                                                                             \
+            }                                                                                      \
+        }                                                                                          \
+        toro_wait_del(&w_);                                                                        \
+        r_;                                                                                        \
+    })
+
+#endif
