@@ -73,11 +73,13 @@ _Static_assert(sizeof(struct torobus_port_stats) == 128, "stats are two lines");
 /** Port control block: one per core of every guest. */
 struct torobus_port {
     /* line 0: written ONLY by the owner (and by the kernel for it) */
-    _Atomic uint32_t state;    /**< enum torobus_port_state */
-    _Atomic uint32_t sleeping; /**< 1: the owner is (about to be) halted, ring its doorbell */
-    _Atomic uint32_t epoch;    /**< grows each time a new rank attaches */
-    uint32_t owner_rank;       /**< MPI rank for diagnosis, or ~0u */
-    uint64_t reserved0[6];
+    _Atomic uint32_t state;        /**< enum torobus_port_state */
+    _Atomic uint32_t sleeping;     /**< 1: the owner is (about to be) halted, ring its doorbell */
+    _Atomic uint32_t epoch;        /**< grows each time a new rank attaches */
+    uint32_t owner_rank;           /**< MPI rank for diagnosis, or ~0u */
+    _Atomic uint32_t closed_epoch; /**< epoch of the last owner that left in order: its DEAD is not
+                                      an error */
+    uint32_t reserved0[11];
     /* line 1: written by senders: one bit per non-zero word of pending[] */
     _Atomic uint64_t pending_summary;
     uint64_t reserved1[7];
