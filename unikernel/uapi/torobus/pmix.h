@@ -7,10 +7,21 @@
  * (vlen bytes), padded to 8 bytes. Little endian, no pointers. A reply carries the request's id; a
  * message without request has id 0.
  *
- * /dev/toro-pmix: open() makes the caller a client (one per process; ENOENT where there is no
- * server); write() takes exactly one whole message; read() returns exactly one whole message
+ * /dev/toro-pmix: open() makes the caller a client (one per process, EBUSY; ENOENT where there is
+ * no server); write() takes exactly one whole message (EINVAL if it is malformed, EAGAIN while too
+ * many of the caller's own messages wait to be read); read() returns exactly one whole message
  * (EMSGSIZE if the buffer is too small, message kept; EAGAIN with O_NONBLOCK); poll() tells
- * readiness. The file may be used by several threads; replies are matched by id. */
+ * readiness. The file may be used by several threads; replies are matched by id.
+ *
+ * Kernel and proxy (ctl frames of type TOROBUS_CTL_PMIX, frame rank = local index of the rank):
+ *  - An upcall is a request with an id of the kernel's choosing, unique on the guest; the proxy's
+ *    reply repeats op and id, has F_REPLY set and is sent exactly once. Upcalls of one rank arrive
+ * in the order in which the rank made them; a proxy starts them in that order (COMMIT before FENCE)
+ *    but must not let one that waits (FENCE, GET, LOOKUP, CONNECT) hold up the next.
+ *  - INIT comes first and FINALIZE last; after FINALIZE a new INIT may follow. A proxy that dies is
+ *    the end of its rank.
+ *  - Upcalls exist only for ranks started with TOROBUS_START_HOSTED. Which ops: INIT, FINALIZE,
+ *    COMMIT, GET, FENCE, ABORT, PUBLISH, LOOKUP, UNPUBLISH, CONNECT, DISCONNECT, SPAWN, LOG. */
 #ifndef TOROBUS_PMIX_H
 #define TOROBUS_PMIX_H
 
@@ -43,43 +54,62 @@ _Static_assert(sizeof(struct torobus_pmix_hdr) == 16, "pmix header layout");
 #define TOROBUS_PMIX_F_IMMEDIATE                                                                   \
     8u /**< GET: ask the host once, do not wait for the key to be committed */
 #define TOROBUS_PMIX_F_WAIT 16u /**< LOOKUP: wait until published */
+#define TOROBUS_PMIX_F_MORE 32u /**< COMMIT: another COMMIT with the rest follows at once */
 
-/* Items in a request name its arguments by the reserved keys below; all other keys are PMIx keys
- * with their values. */
+/* Items in a request name its arguments by the reserved keys below (all start with "toro.") and
+ * have the type named there; all other keys are PMIx keys with their values. */
 enum torobus_pmix_op {
-    /** Client -> server, first message. Reply: items NSPACE, RANK (own) and all job-level data
-     *  that the server has; job-level items carry rank WILDCARD, those of a rank its number. Upcall
-     * to the proxy likewise: the proxy does PMIx_Init and answers with the job-level data it got
-     * from its server. */
+    /** Client -> server, first message; item ATTENTION may be there. Reply: items NSPACE, RANK
+     *  (own), HOSTED and all job-level data that the server has; job-level items carry rank
+     *  WILDCARD, those of a rank its number. Upcall to the proxy likewise (empty body): the proxy
+     *  does PMIx_Init and answers with NSPACE, RANK and the job-level data it got from its server.
+     *  It should have, rank WILDCARD: pmix.job.size, pmix.univ.size, pmix.max.size,
+     *  pmix.num.nodes, pmix.local.size (U32), pmix.lpeers (STRING), pmix.job.napps; own rank:
+     *  pmix.lrank, pmix.nrank (U16), pmix.appnum, pmix.nodeid (U32), pmix.hname, pmix.locstr,
+     *  pmix.cpuset (STRING), where the server knows them. Types as the server gave them. */
     TOROBUS_PMIX_INIT = 1,
     /** Client leaves. Upcall: the proxy does PMIx_Finalize. */
     TOROBUS_PMIX_FINALIZE = 2,
     /** Keys with scope (item.scope) for everyone else; takes effect at once (put and commit in
-       one). */
+     *  one). Flag MORE. Upcall: without the keys that start with "pmix."; PMIx_Put each, then
+     *  PMIx_Commit. */
     TOROBUS_PMIX_COMMIT = 3,
-    /** One item: key, rank, no value; nspace in an NSPACE item if it is not the own. Reply: the
-       item with its value, or NOT_FOUND. */
+    /** One item: key, rank, no value; nspace in an NSPACE item before it if it is not the own.
+     *  Flags OPTIONAL, IMMEDIATE; item TIMEOUT. Reply: the item with its value, or NOT_FOUND. The
+     *  reply to an upcall may carry more items of the same rank than the one asked for (all that
+     * the rank has committed): the kernel keeps them, which saves an upcall per key. */
     TOROBUS_PMIX_GET = 4,
-    /** PROC items name the participants; none = all ranks of the own namespace. Reply when all have
-       entered. */
+    /** PROC items name the participants; none = all ranks of the own namespace. Flag COLLECT. Reply
+     *  when all have entered. Fences among ranks of one guest make no upcall. */
     TOROBUS_PMIX_FENCE = 5,
-    /** hdr.status = exit code, item MSG. Ends the job. Reply before the end comes. */
+    /** hdr.status = exit code, item MSG, PROC items = whom to end (none = the own job). Reply
+     * before the end comes. */
     TOROBUS_PMIX_ABORT = 6,
-    /** Items with key and value; ARG items RANGE (u8) and PERSIST (u8). */
+    /** Items with key and value; items RANGE and PERSIST. EXISTS if a key is there already. */
     TOROBUS_PMIX_PUBLISH = 7,
-    /** Keys without value; TIMEOUT (u32, seconds). Reply: found items, each with nspace item before
-       it. */
+    /** Keys without value; flag WAIT (for all keys); items TIMEOUT, RANGE. Reply: the found items,
+     *  item.rank = publisher, before each an NSPACE item (publisher's); NOT_FOUND if there is none.
+     */
     TOROBUS_PMIX_LOOKUP = 8,
+    /** Keys without value (none = all of the caller); item RANGE. */
     TOROBUS_PMIX_UNPUBLISH = 9,
     /** PROC items. */
     TOROBUS_PMIX_CONNECT = 10,
     TOROBUS_PMIX_DISCONNECT = 11,
-    /** APP items (string lists), see PROTOCOL.md. Reply: NSPACE of the children. */
+    /** Items of job-level info, then per application: APP (starts it), CMD, ARG..., ENV..., CWD,
+     * and items of its info (PMIx keys). Reply: NSPACE of the children. */
     TOROBUS_PMIX_SPAWN = 12,
-    /** Server -> client, id 0: something happened; item STATUS (s32), PROC (who). */
+    /** Server -> client or proxy -> kernel, id 0: something happened; item STATUS (enum
+     *  torobus_pmix_event or _status), PROC (who, may be absent), other items are PMIx info. The
+     *  proxy registers a default event handler for its rank and passes on what it gets. */
     TOROBUS_PMIX_EVENT = 13,
-    /** Proxy -> kernel or kernel -> client: MSG item is a line for the user's stderr. */
+    /** Client -> server, upcall: items with PMIx log keys ("pmix.log.msg" BYTES, "pmix.log.stderr"
+     *  STRING ...) for PMIx_Log; NOT_SUPPORTED: the rank prints them itself. Proxy -> kernel ->
+     *  client with id 0: a MSG item is a line for the user's stderr. */
     TOROBUS_PMIX_LOG = 14,
+    /** Client -> server: forget the request with this hdr.id (its time is over). No reply to
+     * either. No upcall: a late reply of the proxy is dropped. */
+    TOROBUS_PMIX_CANCEL = 15,
 };
 
 /** Results; the PMIx and OPAL codes are mapped once on each side. */
@@ -93,6 +123,18 @@ enum torobus_pmix_status {
     TOROBUS_PMIX_ERR_NOMEM = -6,
     TOROBUS_PMIX_ERR_EXISTS = -7,
     TOROBUS_PMIX_ERROR = -8,
+    TOROBUS_PMIX_ERR_PERM = -9,
+};
+
+/** What an EVENT reports in its STATUS item, beside the results above. */
+enum torobus_pmix_event {
+    TOROBUS_PMIX_EV_PROC_ABORTED = -64,    /**< PROC ended abnormally */
+    TOROBUS_PMIX_EV_REQUESTED_ABORT = -65, /**< PROC called abort */
+    TOROBUS_PMIX_EV_PROC_TERMINATED = -66, /**< PROC ended */
+    TOROBUS_PMIX_EV_JOB_TERMINATED = -67,  /**< all of PROC's namespace ended */
+    TOROBUS_PMIX_EV_NODE_DOWN = -68,
+    TOROBUS_PMIX_EV_LOST_SERVER = -69, /**< the connection to the host's server is gone */
+    TOROBUS_PMIX_EV_DEBUGGER = -70,    /**< a debugger releases the rank */
 };
 
 /** Type of a value; how its bytes are to be read. */
@@ -114,7 +156,14 @@ enum torobus_pmix_type {
     TOROBUS_PMIX_T_UINT = 14,  /**< 4 bytes, C unsigned */
     TOROBUS_PMIX_T_DOUBLE = 15,
     TOROBUS_PMIX_T_STATUS = 16, /**< s32, enum torobus_pmix_status */
-    TOROBUS_PMIX_T_ARG = 17,    /**< argument of the request; the key is one of the reserved ones */
+    /* 17 is free */
+    TOROBUS_PMIX_T_BYTE = 18,
+    TOROBUS_PMIX_T_S8 = 19,
+    TOROBUS_PMIX_T_S16 = 20,
+    TOROBUS_PMIX_T_FLOAT = 21,
+    TOROBUS_PMIX_T_TIMEVAL = 22, /**< s64 seconds, s64 microseconds */
+    TOROBUS_PMIX_T_TIME = 23,    /**< s64 */
+    TOROBUS_PMIX_T_PID = 24,     /**< s32 */
 };
 
 /** Scope of a committed key. */
@@ -146,6 +195,15 @@ _Static_assert(sizeof(struct torobus_pmix_item) == 16, "pmix item layout");
 #define TOROBUS_PMIX_K_TIMEOUT "toro.timeout" /* U32, seconds, 0 = none */
 #define TOROBUS_PMIX_K_HOSTED                                                                      \
     "toro.hosted" /* BOOL in the reply to INIT: a host PMIx server stands behind */
+#define TOROBUS_PMIX_K_ATTENTION                                                                   \
+    "toro.attention" /* U64 in INIT, rank -> kernel only: address of an aligned 32-bit word of the \
+                        rank that the kernel sets to 1 while messages wait and to 0 when none does \
+                      */
+#define TOROBUS_PMIX_K_APP "toro.app" /* U32: processes of the application that starts here */
+#define TOROBUS_PMIX_K_CMD "toro.cmd" /* STRING: program */
+#define TOROBUS_PMIX_K_ARG "toro.arg" /* STRING: one word of argv, argv[0] first */
+#define TOROBUS_PMIX_K_ENV "toro.env" /* STRING: NAME=value */
+#define TOROBUS_PMIX_K_CWD "toro.cwd" /* STRING */
 
 /** Bytes that an item takes in a body, padding included. */
 static inline uint64_t torobus_pmix_item_size(uint32_t klen, uint32_t vlen)
