@@ -13,6 +13,8 @@ struct toro_thread;
 struct toro_bus {
     void *base; /**< TOROBUS_REGION_VA once mapped */
     uint64_t size;
+    uint64_t pa; /**< physical address of base; the region is contiguous, so devices reach base + n
+                    at pa + n */
     struct torobus_superblock sb; /**< checked copy */
     unsigned guest;               /**< own slice */
     uint32_t ivposition;
