@@ -13,21 +13,36 @@ struct toro_proc;
 
 enum toro_thread_state { TORO_RUNNING, TORO_READY, TORO_BLOCKED, TORO_DEAD };
 
+/** One-shot timer in the queue of the core that set it. fn runs on that core, in interrupt or
+ * scheduler context, and must not block; it may set the timer again. */
+struct toro_timer {
+    struct toro_list link;
+    uint64_t when; /**< arch_now_ns() time */
+    void (*fn)(struct toro_timer *);
+    _Atomic int core; /**< whose queue, -1 = not set */
+    unsigned home;    /**< where it was set last */
+};
+void toro_timer_init(struct toro_timer *tm, void (*fn)(struct toro_timer *));
+/** Set (or move) to `when`. Caller: any context, one caller at a time per timer. */
+void toro_timer_set(struct toro_timer *tm, uint64_t when);
+/** After return fn neither runs nor will run, unless called from fn itself. Any core. */
+void toro_timer_cancel(struct toro_timer *tm);
+
 struct toro_thread {
     struct arch_thread arch;
-    struct toro_list run;   /**< run queue of its core */
-    struct toro_list peer;  /**< threads of the same rank */
-    struct toro_proc *proc; /**< NULL: kernel thread */
-    _Atomic int state;      /**< enum toro_thread_state */
-    unsigned core;          /**< home core */
-    uint64_t affinity;      /**< cores it may run on; a bit per core */
+    struct toro_thread *next; /**< run queue of its core */
+    struct toro_list peer;    /**< threads of the same rank */
+    struct toro_proc *proc;   /**< NULL: kernel thread */
+    _Atomic int state;        /**< enum toro_thread_state */
+    unsigned core;            /**< home core */
+    uint64_t affinity;        /**< cores it may run on; a bit per core */
     int tid;
     _Atomic int woken;      /**< set by toro_thread_wake(), consumed by toro_block() */
     _Atomic bool interrupt; /**< a signal or the rank's end wants it out of a wait */
     bool killed;
-    uint64_t deadline;      /**< wake time while blocked, UINT64_MAX none */
-    struct toro_list timer; /**< timer list of its core */
-    bool timed_out;
+    struct toro_timer timer; /**< ends toro_block() at its deadline */
+    void (*fn)(void *);      /**< where it starts, on its kernel stack */
+    void *arg;
     /* Linux thread state */
     uint64_t clear_child_tid, robust_list, robust_len;
     uint64_t sigmask, sigpending, sigstack_sp, sigstack_size;
@@ -37,12 +52,30 @@ struct toro_thread {
     char name[16];
     uint64_t run_ns, switches; /**< accounting */
     const char *where;         /**< what it waits for, for toro-info --stacks */
+    /* System call and fault under way (sys/) */
+    long sysno;          /**< number of the call, -1 outside */
+    bool restart;        /**< the call may start again after a signal handler */
+    uint64_t restart_at; /**< absolute deadline of an interrupted nanosleep, 0 none */
+    int fault_sig;       /**< forced by a CPU exception, 0 none */
+    int fault_code;
+    uint64_t fault_addr, fault_vector, fault_error;
+    const struct toro_siginfo *waitsig; /**< unused outside rt_sigtimedwait */
+    uint64_t sigwait;                   /**< signals that rt_sigtimedwait takes */
 };
 
 /** The running thread of this core. */
 struct toro_thread *toro_current(void);
 /** Start a kernel thread on a core. @return NULL if out of memory. */
 struct toro_thread *toro_kthread(const char *name, unsigned core, void (*fn)(void *), void *arg);
+/** New thread, READY but not yet made known to a run queue; fn(arg) runs on its kernel stack.
+ *  @param proc NULL for a kernel thread. @return NULL if out of memory. */
+struct toro_thread *toro_thread_new(const char *name, unsigned core, struct toro_proc *proc,
+                                    void (*fn)(void *), void *arg);
+/** Free a thread that was never made ready. */
+void toro_thread_discard(struct toro_thread *t);
+/** End a wait of t that can be interrupted, and make t look at its `interrupt` and `killed` soon if
+ * it runs user code. Any core. */
+void toro_thread_interrupt(struct toro_thread *t);
 /** Make a READY thread known to its home core's run queue (from any core). */
 void toro_thread_ready(struct toro_thread *t);
 /** Wake t if it blocks or is about to. Any core, interrupt context too. */
@@ -65,6 +98,9 @@ _Noreturn void toro_core_main(void);
 void toro_on_ipi(void);
 void toro_on_timer(void);
 bool toro_core_must_run(void);
+/** sys/: signals, the rank's end. Called by toro_user_return() when t->interrupt or t->killed is
+ * set; may not return. */
+void toro_signal_return(struct arch_frame *f);
 /** Before every return to user mode (system call, trap, interrupt): reschedule, deliver signals,
  * end killed threads.
  *  @param from_interrupt true if user code was interrupted (not a system call). */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where the core may change hands without the thread's asking: interrupts and the way back to user
+ * mode. */
+#include "sched.h"
+
+void toro_on_ipi(void)
+{
+    /* Nothing to do here: what the sender wants is looked at in toro_user_return() or idle(). */
+}
+
+void toro_on_timer(void)
+{
+    struct toro_core *c = toro_core_self();
+
+    c->programmed = 0;
+    toro_timers_run(c);
+}
+
+void toro_user_return(struct arch_frame *f, bool from_interrupt)
+{
+    (void)from_interrupt;
+    for (;;) {
+        struct toro_core *c = toro_core_self();
+        struct toro_thread *t = c->current;
+
+        toro_sched_drain(c);
+        if (toro_unlikely(c->kernel.head != NULL)) {
+            toro_sched_preempt(c, false);
+            continue;
+        }
+        if (toro_unlikely(c->user.head != NULL)) {
+            uint64_t now = arch_now_ns();
+
+            if (c->guard_at == 0 || c->guarded != t) {
+                c->guarded = t;
+                c->guard_at = now + TORO_GUARD_NS;
+                toro_timer_program(c, c->guard_at);
+            } else if (now >= c->guard_at) {
+                c->guard_at = 0;
+                toro_sched_preempt(c, true);
+                continue;
+            }
+        } else {
+            c->guard_at = 0;
+        }
+        if (toro_unlikely((t->affinity >> t->core & 1) == 0)) {
+            toro_migrate((unsigned)__builtin_ctzll(t->affinity));
+            continue;
+        }
+        if (toro_likely(!t->killed && !atomic_load_explicit(&t->interrupt, memory_order_relaxed)))
+            return;
+        toro_signal_return(f);
+    }
+}
