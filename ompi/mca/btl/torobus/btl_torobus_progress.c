@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Progress: poll, send what is queued, copy what is left, and sleep when there is nothing. */
+#include "opal_config.h"
+
+#include "btl_torobus.h"
+
+#include "opal/sys/atomic.h"
+
+/* Liveness of the peers is looked at every so many empty polls, and after each sleep. */
+#define CHECK_POLLS 16384
+
+/** Idle time of the process. Guarded by the progress guard. */
+static struct {
+    unsigned int polls; /**< empty ones since the last event */
+    uint64_t last;      /**< clock at the last empty poll */
+    uint64_t since;     /**< clock when the application began to wait */
+    uint64_t sleep_ns;  /**< length of the next sleep */
+} idle;
+
+bool mca_btl_torobus_deliver(mca_btl_base_tag_t tag, void *data, size_t len)
+{
+    const mca_btl_active_message_callback_t *reg = mca_btl_base_active_message_trigger + tag;
+    mca_btl_base_segment_t segment = {.seg_addr.pval = data, .seg_len = len};
+    mca_btl_base_descriptor_t des = {.des_segments = &segment, .des_segment_count = 1};
+
+    /* The PML registers its tags after the first add_procs; a faster peer may send before. */
+    if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || NULL == reg->cbfunc)) {
+        return false;
+    }
+    reg->cbfunc(&mca_btl_torobus, tag, &des, reg->cbdata);
+    return true;
+}
+
+/* Nothing can be sent: have the peers wake us when they have made room. */
+static bool idle_starve(void)
+{
+    mca_btl_torobus_endpoint_t *ep;
+    bool room = false;
+
+    if (0 == opal_list_get_size(&mca_btl_torobus_component.endpoints_pending)) {
+        return false;
+    }
+    OPAL_THREAD_LOCK(&mca_btl_torobus_component.lock);
+    OPAL_LIST_FOREACH(ep, &mca_btl_torobus_component.endpoints_pending, mca_btl_torobus_endpoint_t)
+    {
+        OPAL_THREAD_LOCK(&ep->lock);
+        room = mca_btl_torobus_bus_starve(ep->tx) || room;
+        OPAL_THREAD_UNLOCK(&ep->lock);
+    }
+    OPAL_THREAD_UNLOCK(&mca_btl_torobus_component.lock);
+    return room;
+}
+
+/*
+ * An empty poll. Sleep if the application has waited long enough.
+ *
+ * A process that waits inside MPI polls back to back; one that computes between calls of MPI_Test
+ * leaves gaps, and must never be held up. The sleep grows with the time already waited, because
+ * what the application waits for may be memory that a peer changes without a message (one-sided
+ * synchronization): so it is never noticed later than twice the time that it took.
+ */
+static void idle_poll(void)
+{
+    mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
+    uint64_t now, max_ns;
+
+    /* The clock costs as much as a poll: let the first ones go. */
+    if (++idle.polls < 8) {
+        return;
+    }
+    if (0 == idle.polls % CHECK_POLLS) {
+        mca_btl_torobus_endpoints_check();
+    }
+    if (!c->sleep) {
+        return;
+    }
+    now = mca_btl_torobus_bus_now();
+    if (8 == idle.polls || now - idle.last > c->gap_ns) {
+        idle.since = now;
+        idle.sleep_ns = (uint64_t)c->sleep_min_us * 1000;
+    }
+    idle.last = now;
+    if (now - idle.since < (uint64_t)c->spin_ns || 0 != opal_list_get_size(&c->copies_pending) ||
+        idle_starve()) {
+        return;
+    }
+    if (mca_btl_torobus_bus_sleep(idle.sleep_ns)) {
+        max_ns = (uint64_t)c->sleep_max_us * 1000;
+        idle.sleep_ns = 2 * idle.sleep_ns < max_ns ? 2 * idle.sleep_ns : max_ns;
+        mca_btl_torobus_endpoints_check();
+    }
+    idle.last = mca_btl_torobus_bus_now();
+}
+
+int mca_btl_torobus_progress(void)
+{
+    /* One thread at a time. Held during upcalls as well: an upcall that calls opal_progress() finds
+     * nothing here. */
+    static volatile int32_t busy = 0;
+    int events;
+
+    if (opal_using_threads()) {
+        if (0 != opal_atomic_swap_32(&busy, 1)) {
+            return 0;
+        }
+    } else if (OPAL_UNLIKELY(busy)) {
+        return 0;
+    } else {
+        busy = 1;
+    }
+
+    events = mca_btl_torobus_bus_poll();
+    if (OPAL_UNLIKELY(0 != opal_list_get_size(&mca_btl_torobus_component.endpoints_pending))) {
+        events += mca_btl_torobus_send_pending();
+    }
+    if (OPAL_UNLIKELY(0 != opal_list_get_size(&mca_btl_torobus_component.copies_pending))) {
+        events += mca_btl_torobus_copy_pending();
+    }
+    if (0 != events) {
+        idle.polls = 0;
+    } else {
+        idle_poll();
+    }
+
+    opal_atomic_wmb();
+    busy = 0;
+    return events;
+}
