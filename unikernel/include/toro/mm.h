@@ -21,12 +21,66 @@ void toro_pool_free(struct toro_pool *p, uint64_t va, uint64_t len);
 /** Bytes handed out, and the limit. */
 void toro_pool_usage(struct toro_pool *p, uint64_t *used, uint64_t *size);
 
+/** Address space without memory: nothing is charged, touched or zeroed. @return address or 0. */
+uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align);
+/** Exactly this range. @return 0 or -EEXIST, -ENOMEM. */
+int toro_pool_reserve_at(struct toro_pool *p, uint64_t va, uint64_t len);
+void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len);
+/** Make reserved address space usable: charged against the limit, zeroed. @return 0 or -ENOMEM. */
+int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len);
+/** The opposite; what is there is lost. */
+void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len);
+/** Does the range lie inside this pool? */
+bool toro_pool_has(const struct toro_pool *p, uint64_t va, uint64_t len);
+
+struct toro_file;
+
+/** Linux's PROT_* bits are ARCH_PROT_* bits. */
+enum toro_vma_kind {
+    TORO_VMA_ANON,   /**< pool memory */
+    TORO_VMA_IMAGE,  /**< pool memory: the program */
+    TORO_VMA_STACK,  /**< pool memory: the first thread's stack */
+    TORO_VMA_BRK,    /**< pool memory: below the program break, or reserved for it */
+    TORO_VMA_SHARED, /**< memory of a file (tmpfs, device); its address is the file's choice */
+};
+
+struct toro_vma {
+    struct toro_list link; /**< sorted by address; shared ones are in a list of their own */
+    uint64_t start, end;
+    unsigned prot;
+    enum toro_vma_kind kind;
+    bool committed;         /**< charged; else only reserved */
+    bool soft;              /**< a reservation that the page table does not show */
+    struct toro_file *file; /**< of TORO_VMA_SHARED, with a reference */
+    uint64_t off;
+};
+
 /** Memory map of a rank. */
 struct toro_mm {
     struct toro_pool *pool;
     struct toro_spinlock lock;
-    struct toro_list vmas;
-    uint64_t brk_start, brk;
+    struct toro_list vmas;   /**< disjoint */
+    struct toro_list shared; /**< may overlap each other: mappings of one file are at one place */
+    struct toro_vma *hit;    /**< last one found */
+    uint64_t brk_start, brk, brk_end;
+    uint64_t committed, peak; /**< bytes, for getrusage and reports */
 };
+
+void toro_mm_init(struct toro_mm *mm, struct toro_pool *pool);
+/** Give everything back. Thread context (files are closed). */
+void toro_mm_clear(struct toro_mm *mm);
+/** New memory at an address of the kernel's choice (or exactly at `at` if fixed, replacing what is
+ * there). prot 0 reserves; soft leaves the page table alone then. @return address or -errno. */
+long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot, bool fixed,
+                 bool soft, enum toro_vma_kind kind, uint64_t align);
+/** Enter file memory that the file has put at va. Takes over the reference. @return 0 or -errno. */
+int toro_mm_map_shared(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot,
+                       struct toro_file *f, uint64_t off);
+int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len);
+int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot);
+/** Set the end of the data segment. @return the break, unchanged if it cannot be had. */
+uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk);
+/** The first mapping that ends behind va, pool memory or shared; a copy. @return false if none. */
+bool toro_mm_next(struct toro_mm *mm, uint64_t va, struct toro_vma *out);
 
 #endif

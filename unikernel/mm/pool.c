@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Pools: the guest's slice, divided. A pool keeps its free address space as a sorted list of
+ * extents, first fit. Memory starts out zero (a fresh sparse file); a bit per 64 KiB says where a
+ * free extent may hold old data, and only that is zeroed when it is handed out again.
+ *
+ * What is charged against the guest's memory limit comes from a counter of the guest, but in large
+ * steps: a pool keeps credit of its own, so that cores do not meet at that counter. */
+#include <toro/errno.h>
+#include <toro/lib.h>
+#include <toro/mm.h>
+
+#define CHUNK_SHIFT 16u
+#define CHUNK_SIZE  (1ull << CHUNK_SHIFT)
+#define CREDIT_MAX  (8ull << 20)
+
+struct extent {
+    struct extent *next;
+    uint64_t start, end;
+};
+
+struct toro_pool {
+    struct toro_spinlock lock;
+    struct extent *free; /* sorted, never adjacent */
+    struct extent *spare;
+    uint64_t start, end;
+    uint64_t charged; /* bytes handed out */
+    uint64_t credit;  /* taken from the guest's counter, not handed out */
+    _Atomic uint64_t *dirty;
+} __attribute__((aligned(64)));
+
+static struct toro_pool pools[TORO_MAX_CORES + 1];
+static unsigned npools;
+static uint64_t credit_step;
+static _Atomic uint64_t guest_left; /* bytes of the limit that no pool has taken */
+
+static struct extent *extent_new(struct toro_pool *p, uint64_t start, uint64_t end,
+                                 struct extent *next)
+{
+    struct extent *e = p->spare;
+
+    if (e != NULL)
+        p->spare = e->next;
+    else
+        e = toro_kmalloc(sizeof(*e));
+    if (e != NULL)
+        *e = (struct extent){next, start, end};
+    return e;
+}
+
+static void extent_drop(struct toro_pool *p, struct extent *e)
+{
+    e->next = p->spare;
+    p->spare = e;
+}
+
+int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, unsigned ncores)
+{
+    uint64_t shared = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 1ull << 30);
+    uint64_t each, at = slice_va;
+
+    TORO_ASSERT(ncores > 0 && ncores <= TORO_MAX_CORES);
+    /* Whole GiB pages for each pool where the slice is large enough for that. */
+    if (shared == 0)
+        shared = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 2ull << 20);
+    each = (slice_size - shared) / ncores;
+    each =
+        each >= 1ull << 30 ? TORO_ALIGN_DOWN(each, 1ull << 30) : TORO_ALIGN_DOWN(each, 2ull << 20);
+    if (mem_limit == 0 || mem_limit > slice_size)
+        mem_limit = slice_size;
+    npools = ncores + 1;
+    credit_step = TORO_ALIGN_UP(TORO_MIN(CREDIT_MAX, mem_limit / 16 / npools), TORO_PAGE_SIZE);
+    atomic_store_explicit(&guest_left, mem_limit, memory_order_relaxed);
+    for (unsigned i = 0; i < npools; i++) {
+        struct toro_pool *p = &pools[i];
+        uint64_t size = i < ncores ? each : slice_va + slice_size - at;
+
+        *p = (struct toro_pool){.start = at, .end = at + size};
+        p->free = extent_new(p, p->start, p->end, NULL);
+        p->dirty = toro_kzalloc(((size >> CHUNK_SHIFT) / 64 + 1) * sizeof(uint64_t));
+        if (p->free == NULL || p->dirty == NULL)
+            return -ENOMEM;
+        at += size;
+    }
+    return 0;
+}
+
+struct toro_pool *toro_pool(unsigned index)
+{
+    TORO_ASSERT(index < npools);
+    return &pools[index];
+}
+
+bool toro_pool_has(const struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    return va >= p->start && va <= p->end && len <= p->end - va;
+}
+
+void toro_pool_usage(struct toro_pool *p, uint64_t *used, uint64_t *size)
+{
+    toro_spin_lock(&p->lock);
+    *used = p->charged;
+    *size = p->end - p->start;
+    toro_spin_unlock(&p->lock);
+}
+
+/* p->lock held. */
+static int charge(struct toro_pool *p, uint64_t len)
+{
+    if (p->credit < len) {
+        uint64_t left = atomic_load_explicit(&guest_left, memory_order_relaxed);
+        uint64_t need = len - p->credit, take;
+
+        do {
+            if (left < need)
+                return -ENOMEM;
+            take = TORO_MIN(left, TORO_MAX(need, credit_step));
+        } while (!atomic_compare_exchange_weak_explicit(
+            &guest_left, &left, left - take, memory_order_relaxed, memory_order_relaxed));
+        p->credit += take;
+    }
+    p->credit -= len;
+    p->charged += len;
+    return 0;
+}
+
+static void uncharge(struct toro_pool *p, uint64_t len)
+{
+    TORO_ASSERT(p->charged >= len);
+    p->charged -= len;
+    p->credit += len;
+    if (p->credit > 4 * credit_step) {
+        atomic_fetch_add_explicit(&guest_left, p->credit - credit_step, memory_order_relaxed);
+        p->credit = credit_step;
+    }
+}
+
+/* Take [start, end) out of extent e, whose link is *pp. p->lock held. */
+static int carve(struct toro_pool *p, struct extent **pp, uint64_t start, uint64_t end)
+{
+    struct extent *e = *pp, *tail;
+
+    if (e->start == start && e->end == end) {
+        *pp = e->next;
+        extent_drop(p, e);
+    } else if (e->start == start) {
+        e->start = end;
+    } else if (e->end == end) {
+        e->end = start;
+    } else {
+        tail = extent_new(p, end, e->end, e->next);
+        if (tail == NULL)
+            return -ENOMEM;
+        e->end = start;
+        e->next = tail;
+    }
+    return 0;
+}
+
+static uint64_t take(struct toro_pool *p, uint64_t len, uint64_t align)
+{
+    for (struct extent **pp = &p->free; *pp != NULL; pp = &(*pp)->next) {
+        uint64_t start = TORO_ALIGN_UP((*pp)->start, align);
+
+        if (start >= (*pp)->start && start < (*pp)->end && (*pp)->end - start >= len)
+            return carve(p, pp, start, start + len) == 0 ? start : 0;
+    }
+    return 0;
+}
+
+static int take_at(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    for (struct extent **pp = &p->free; *pp != NULL && (*pp)->start <= va; pp = &(*pp)->next)
+        if (va < (*pp)->end)
+            return len <= (*pp)->end - va ? carve(p, pp, va, va + len) : -EEXIST;
+    return -EEXIST;
+}
+
+static void give(struct toro_pool *p, uint64_t start, uint64_t end)
+{
+    struct extent **pp = &p->free, *prev = NULL, *next, *e;
+
+    while (*pp != NULL && (*pp)->start < start) {
+        prev = *pp;
+        pp = &prev->next;
+    }
+    next = *pp;
+    TORO_ASSERT((prev == NULL || prev->end <= start) && (next == NULL || end <= next->start));
+    if (prev != NULL && prev->end == start) {
+        prev->end = end;
+        if (next != NULL && next->start == end) {
+            prev->end = next->end;
+            prev->next = next->next;
+            extent_drop(p, next);
+        }
+    } else if (next != NULL && next->start == end) {
+        next->start = start;
+    } else {
+        e = extent_new(p, start, end, next);
+        /* Without kernel memory for the node the range is lost until the guest ends. */
+        if (e != NULL)
+            *pp = e;
+        else
+            toro_printk(0, "pool: no memory to note %lu free bytes", (unsigned long)(end - start));
+    }
+}
+
+static void mark_dirty(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    uint64_t last = (va + len - 1 - p->start) >> CHUNK_SHIFT;
+
+    for (uint64_t c = (va - p->start) >> CHUNK_SHIFT; c <= last; c++)
+        atomic_fetch_or_explicit(&p->dirty[c / 64], 1ull << (c % 64), memory_order_relaxed);
+}
+
+/* Zero what may not be zero. The range is the caller's already; only chunks at its edges are shared
+ * with others, and their bits stay. */
+static void clean(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    uint64_t end = va + len;
+
+    while (va < end) {
+        uint64_t c = (va - p->start) >> CHUNK_SHIFT;
+        uint64_t chunk = p->start + (c << CHUNK_SHIFT);
+        uint64_t stop = TORO_MIN(end, chunk + CHUNK_SIZE);
+
+        if (atomic_load_explicit(&p->dirty[c / 64], memory_order_relaxed) >> (c % 64) & 1) {
+            toro_memset((void *)va, 0, stop - va);
+            if (va == chunk && stop == chunk + CHUNK_SIZE)
+                atomic_fetch_and_explicit(&p->dirty[c / 64], ~(1ull << (c % 64)),
+                                          memory_order_relaxed);
+        }
+        va = stop;
+    }
+}
+
+uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align)
+{
+    uint64_t va;
+
+    len = TORO_ALIGN_UP(len, TORO_PAGE_SIZE);
+    if (len == 0)
+        return 0;
+    toro_spin_lock(&p->lock);
+    va = take(p, len, TORO_MAX(align, TORO_PAGE_SIZE));
+    toro_spin_unlock(&p->lock);
+    return va;
+}
+
+int toro_pool_reserve_at(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    int r;
+
+    if (!toro_pool_has(p, va, len))
+        return -ENOMEM;
+    toro_spin_lock(&p->lock);
+    r = take_at(p, va, len);
+    toro_spin_unlock(&p->lock);
+    return r;
+}
+
+void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    TORO_ASSERT(toro_pool_has(p, va, len) && len > 0);
+    toro_spin_lock(&p->lock);
+    give(p, va, va + len);
+    toro_spin_unlock(&p->lock);
+}
+
+int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    int r;
+
+    TORO_ASSERT(toro_pool_has(p, va, len));
+    toro_spin_lock(&p->lock);
+    r = charge(p, len);
+    toro_spin_unlock(&p->lock);
+    if (r == 0)
+        clean(p, va, len);
+    return r;
+}
+
+void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    TORO_ASSERT(toro_pool_has(p, va, len) && len > 0);
+    mark_dirty(p, va, len);
+    toro_spin_lock(&p->lock);
+    uncharge(p, len);
+    toro_spin_unlock(&p->lock);
+}
+
+uint64_t toro_pool_alloc(struct toro_pool *p, uint64_t len, uint64_t align)
+{
+    uint64_t va = toro_pool_reserve(p, len, align);
+
+    len = TORO_ALIGN_UP(len, TORO_PAGE_SIZE);
+    if (va != 0 && toro_pool_commit(p, va, len) != 0) {
+        toro_pool_unreserve(p, va, len);
+        va = 0;
+    }
+    return va;
+}
+
+int toro_pool_alloc_at(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    int r;
+
+    len = TORO_ALIGN_UP(len, TORO_PAGE_SIZE);
+    r = toro_pool_reserve_at(p, va, len);
+    if (r == 0) {
+        r = toro_pool_commit(p, va, len);
+        if (r != 0)
+            toro_pool_unreserve(p, va, len);
+    }
+    return r;
+}
+
+void toro_pool_free(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    len = TORO_ALIGN_UP(len, TORO_PAGE_SIZE);
+    toro_pool_uncommit(p, va, len);
+    toro_pool_unreserve(p, va, len);
+}

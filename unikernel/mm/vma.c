@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The memory map of a rank: which parts of its core's pool it has, and how they are protected.
+ *
+ * Free pool memory is always mapped read-write-execute by large pages. Protection is put into the
+ * page table only where it takes something away: read-write stays as it is, read-only and no-access
+ * ranges are split out. Large reservations (PROT_NONE with MAP_NORESERVE, the break's room) are
+ * "soft": only noted here, so that heaps that grow inside them keep large pages. */
+#include <toro/arch.h>
+#include <toro/errno.h>
+#include <toro/fs.h>
+#include <toro/lib.h>
+#include <toro/mm.h>
+
+#define PROT_ALL (ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_EXEC)
+
+/* What the page table shows for a protection; PROT_ALL is the state of free memory. */
+static unsigned hw_prot(unsigned prot, bool soft)
+{
+    if (prot & ARCH_PROT_WRITE || (prot == 0 && soft))
+        return PROT_ALL;
+    return prot == 0 ? 0 : ARCH_PROT_READ | ARCH_PROT_EXEC;
+}
+
+void toro_mm_init(struct toro_mm *mm, struct toro_pool *pool)
+{
+    *mm = (struct toro_mm){.pool = pool};
+    toro_list_init(&mm->vmas);
+    toro_list_init(&mm->shared);
+}
+
+static struct toro_vma *vma_of(struct toro_list *l)
+{
+    return toro_list_entry(l, struct toro_vma, link);
+}
+
+/* First vma that ends behind va, or NULL. */
+static struct toro_vma *find(struct toro_mm *mm, uint64_t va)
+{
+    struct toro_list *it = mm->vmas.next;
+
+    if (mm->hit != NULL && mm->hit->start <= va) {
+        if (va < mm->hit->end)
+            return mm->hit;
+        it = mm->hit->link.next;
+    }
+    for (; it != &mm->vmas; it = it->next)
+        if (va < vma_of(it)->end)
+            return mm->hit = vma_of(it);
+    return NULL;
+}
+
+static struct toro_vma *vma_next(struct toro_mm *mm, struct toro_vma *v)
+{
+    return v->link.next == &mm->vmas ? NULL : vma_of(v->link.next);
+}
+
+static void insert_before(struct toro_list *at, struct toro_vma *v)
+{
+    toro_list_push(at, &v->link); /* "tail" of a list that starts at `at` */
+}
+
+static void drop(struct toro_mm *mm, struct toro_vma *v)
+{
+    if (mm->hit == v)
+        mm->hit = NULL;
+    toro_list_del(&v->link);
+    toro_kfree(v);
+}
+
+/* Cut v at va, so that it ends there. @return 0 or -ENOMEM. */
+static int split(struct toro_vma *v, uint64_t va)
+{
+    struct toro_vma *tail;
+
+    if (va <= v->start || va >= v->end)
+        return 0;
+    tail = toro_kmalloc(sizeof(*tail));
+    if (tail == NULL)
+        return -ENOMEM;
+    *tail = *v;
+    tail->start = va;
+    v->end = va;
+    insert_before(v->link.next, tail);
+    return 0;
+}
+
+static bool alike(const struct toro_vma *a, const struct toro_vma *b)
+{
+    return a->end == b->start && a->prot == b->prot && a->kind == b->kind &&
+           a->committed == b->committed && a->soft == b->soft;
+}
+
+/* Join v with its neighbours where they are alike. */
+static void join(struct toro_mm *mm, struct toro_vma *v)
+{
+    struct toro_vma *n = vma_next(mm, v);
+
+    if (n != NULL && alike(v, n)) {
+        v->end = n->end;
+        drop(mm, n);
+    }
+    if (v->link.prev != &mm->vmas && alike(vma_of(v->link.prev), v)) {
+        n = vma_of(v->link.prev);
+        n->end = v->end;
+        drop(mm, v);
+    }
+}
+
+/* Cut at both ends of [va, end). @return first vma inside or behind, *r = 0 or -ENOMEM. */
+static struct toro_vma *isolate(struct toro_mm *mm, uint64_t va, uint64_t end, int *r)
+{
+    struct toro_vma *v = find(mm, va), *last;
+
+    *r = 0;
+    if (v == NULL)
+        return NULL;
+    if (v->start < va) {
+        *r = split(v, va);
+        if (*r != 0)
+            return NULL;
+        v = vma_next(mm, v);
+    }
+    last = find(mm, end - 1);
+    if (last != NULL && last->start < end)
+        *r = split(last, end);
+    return v;
+}
+
+static void uncommit(struct toro_mm *mm, uint64_t va, uint64_t len)
+{
+    toro_pool_uncommit(mm->pool, va, len);
+    mm->committed -= len;
+}
+
+static int commit(struct toro_mm *mm, uint64_t va, uint64_t len)
+{
+    int r = toro_pool_commit(mm->pool, va, len);
+
+    if (r == 0) {
+        mm->committed += len;
+        mm->peak = TORO_MAX(mm->peak, mm->committed);
+    }
+    return r;
+}
+
+/* Take all pool memory in [va, end) out of the map. Lock held. */
+static int unmap_pool(struct toro_mm *mm, uint64_t va, uint64_t end)
+{
+    struct toro_vma *v, *next;
+    int r;
+
+    v = isolate(mm, va, end, &r);
+    if (r != 0)
+        return r;
+    for (; v != NULL && v->start < end; v = next) {
+        uint64_t len = v->end - v->start;
+
+        next = vma_next(mm, v);
+        if (hw_prot(v->prot, v->soft) != PROT_ALL) {
+            r = arch_protect(v->start, len, PROT_ALL);
+            if (r != 0)
+                return r;
+        }
+        if (v->committed)
+            uncommit(mm, v->start, len);
+        toro_pool_unreserve(mm->pool, v->start, len);
+        drop(mm, v);
+    }
+    return 0;
+}
+
+/* Take shared mappings in [va, end) out; each address once per mapping that covers it. The entries
+ * that end go to `dead`. */
+static int unmap_shared(struct toro_mm *mm, uint64_t va, uint64_t end, struct toro_list *dead)
+{
+    toro_list_each_safe(&mm->shared, it, nx)
+    {
+        struct toro_vma *v = vma_of(it), *tail;
+
+        if (v->end <= va || v->start >= end)
+            continue;
+        if (v->start < va && v->end > end) {
+            tail = toro_kmalloc(sizeof(*tail));
+            if (tail == NULL)
+                return -ENOMEM;
+            *tail = *v;
+            tail->off += end - v->start;
+            tail->start = end;
+            v->end = va;
+            toro_file_get(tail->file);
+            toro_list_push(&mm->shared, &tail->link);
+        } else if (v->start < va) {
+            v->end = va;
+        } else if (v->end > end) {
+            v->off += end - v->start;
+            v->start = end;
+        } else {
+            toro_list_del(&v->link);
+            toro_list_push(dead, &v->link);
+        }
+        /* One munmap ends one mapping of a file that is mapped several times at one place. */
+        return 0;
+    }
+    return 0;
+}
+
+static void bury(struct toro_list *dead)
+{
+    struct toro_list *l;
+
+    while ((l = toro_list_pop(dead)) != NULL) {
+        toro_file_put(vma_of(l)->file);
+        toro_kfree(vma_of(l));
+    }
+}
+
+int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len)
+{
+    struct toro_list dead = TORO_LIST_INIT(dead);
+    int r;
+
+    toro_spin_lock(&mm->lock);
+    if (toro_pool_has(mm->pool, va, len))
+        r = unmap_pool(mm, va, va + len);
+    else
+        r = unmap_shared(mm, va, va + len, &dead);
+    toro_spin_unlock(&mm->lock);
+    bury(&dead);
+    return r;
+}
+
+/* Address space for a new vma. Lock held. */
+static long place(struct toro_mm *mm, uint64_t at, uint64_t len, bool fixed, uint64_t align)
+{
+    uint64_t va;
+    int r;
+
+    if (fixed) {
+        if (!toro_pool_has(mm->pool, at, len))
+            return -ENOMEM;
+        r = unmap_pool(mm, at, at + len);
+        if (r == 0)
+            r = toro_pool_reserve_at(mm->pool, at, len);
+        return r == 0 ? (long)at : r;
+    }
+    if (at != 0 && toro_pool_reserve_at(mm->pool, at, len) == 0)
+        return (long)at;
+    /* Large blocks on large pages of their own. */
+    if (align == 0)
+        align = len >= 2ul << 20 ? 2ul << 20 : TORO_PAGE_SIZE;
+    va = toro_pool_reserve(mm->pool, len, align);
+    if (va == 0 && align > TORO_PAGE_SIZE)
+        va = toro_pool_reserve(mm->pool, len, TORO_PAGE_SIZE);
+    return va != 0 ? (long)va : -ENOMEM;
+}
+
+long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot, bool fixed,
+                 bool soft, enum toro_vma_kind kind, uint64_t align)
+{
+    struct toro_vma *v = toro_kmalloc(sizeof(*v)), *next;
+    long va;
+    int r = 0;
+
+    if (v == NULL)
+        return -ENOMEM;
+    toro_spin_lock(&mm->lock);
+    va = place(mm, at, len, fixed, align);
+    if (va < 0) {
+        toro_spin_unlock(&mm->lock);
+        toro_kfree(v);
+        return va;
+    }
+    *v = (struct toro_vma){.start = (uint64_t)va,
+                           .end = (uint64_t)va + len,
+                           .prot = prot,
+                           .kind = kind,
+                           .committed = prot != 0,
+                           .soft = soft};
+    if (v->committed)
+        r = commit(mm, v->start, len);
+    if (r == 0 && hw_prot(prot, soft) != PROT_ALL) {
+        r = arch_protect(v->start, len, hw_prot(prot, soft));
+        if (r != 0 && v->committed)
+            uncommit(mm, v->start, len);
+    }
+    if (r != 0) {
+        toro_pool_unreserve(mm->pool, v->start, len);
+        toro_kfree(v);
+        va = r;
+    } else {
+        next = find(mm, v->start);
+        insert_before(next != NULL ? &next->link : &mm->vmas, v);
+        join(mm, v);
+    }
+    toro_spin_unlock(&mm->lock);
+    return va;
+}
+
+int toro_mm_map_shared(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot,
+                       struct toro_file *f, uint64_t off)
+{
+    struct toro_vma *v = toro_kzalloc(sizeof(*v));
+
+    if (v == NULL)
+        return -ENOMEM;
+    *v = (struct toro_vma){
+        .start = va, .end = va + len, .prot = prot, .kind = TORO_VMA_SHARED, .file = f, .off = off};
+    toro_spin_lock(&mm->lock);
+    toro_list_push(&mm->shared, &v->link);
+    toro_spin_unlock(&mm->lock);
+    return 0;
+}
+
+/* Is every page of [va, end) in the map? */
+static bool covered(struct toro_mm *mm, uint64_t va, uint64_t end)
+{
+    for (struct toro_vma *v = find(mm, va); v != NULL && v->start <= va; v = vma_next(mm, v)) {
+        va = v->end;
+        if (va >= end)
+            return true;
+    }
+    return false;
+}
+
+static int protect_one(struct toro_mm *mm, struct toro_vma *v, unsigned prot)
+{
+    uint64_t len = v->end - v->start;
+    unsigned from = hw_prot(v->prot, v->soft), to = hw_prot(prot, false);
+    bool fresh = prot != 0 && !v->committed;
+    int r = 0;
+
+    /* The kernel zeroes through the same page table. */
+    if (fresh && from != PROT_ALL) {
+        r = arch_protect(v->start, len, PROT_ALL);
+        from = PROT_ALL;
+    }
+    if (r == 0 && fresh)
+        r = commit(mm, v->start, len);
+    if (r == 0 && to != from)
+        r = arch_protect(v->start, len, to);
+    if (r != 0) {
+        if (fresh)
+            v->soft = true; /* reserved still, but open in the page table */
+        return r;
+    }
+    v->committed |= fresh;
+    v->prot = prot;
+    v->soft = false;
+    return 0;
+}
+
+int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
+{
+    struct toro_vma *v, *next, *prev;
+    uint64_t end = va + len;
+    int r = 0;
+
+    toro_spin_lock(&mm->lock);
+    if (!toro_pool_has(mm->pool, va, len)) {
+        /* Shared memory has one page table entry for all its users: noted, not applied. */
+        r = -ENOMEM;
+        toro_list_each(&mm->shared, it) if (vma_of(it)->start <= va && end <= vma_of(it)->end)
+        {
+            vma_of(it)->prot = prot;
+            r = 0;
+        }
+    } else if (!covered(mm, va, end)) {
+        r = -ENOMEM;
+    } else {
+        v = isolate(mm, va, end, &r);
+        for (; r == 0 && v != NULL && v->start < end; v = next) {
+            r = protect_one(mm, v, prot);
+            next = vma_next(mm, v);
+            prev = v->link.prev == &mm->vmas ? NULL : vma_of(v->link.prev);
+            if (prev != NULL && alike(prev, v)) {
+                prev->end = v->end;
+                drop(mm, v);
+            }
+        }
+        if (r == 0 && v != NULL && v->link.prev != &mm->vmas)
+            join(mm, v);
+    }
+    toro_spin_unlock(&mm->lock);
+    return r;
+}
+
+uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk)
+{
+    uint64_t old = TORO_ALIGN_UP(mm->brk, TORO_PAGE_SIZE);
+    uint64_t new = TORO_ALIGN_UP(brk, TORO_PAGE_SIZE);
+    long r = 0;
+
+    if (brk < mm->brk_start || brk > mm->brk_end)
+        return mm->brk;
+    if (new > old)
+        r = toro_mm_protect(mm, old, new - old, ARCH_PROT_READ | ARCH_PROT_WRITE);
+    else if (new < old)
+        r = toro_mm_map(mm, new, old - new, 0, true, true, TORO_VMA_BRK, 0);
+    if (r >= 0)
+        mm->brk = brk;
+    return mm->brk;
+}
+
+bool toro_mm_next(struct toro_mm *mm, uint64_t va, struct toro_vma *out)
+{
+    struct toro_vma *best;
+
+    toro_spin_lock(&mm->lock);
+    best = find(mm, va);
+    toro_list_each(&mm->shared, it)
+    {
+        struct toro_vma *v = vma_of(it);
+
+        if (va < v->end && (best == NULL || v->start < best->start))
+            best = v;
+    }
+    if (best != NULL)
+        *out = *best;
+    toro_spin_unlock(&mm->lock);
+    return best != NULL;
+}
+
+void toro_mm_clear(struct toro_mm *mm)
+{
+    struct toro_list dead = TORO_LIST_INIT(dead), *l;
+    struct toro_vma *first;
+
+    toro_spin_lock(&mm->lock);
+    mm->hit = NULL;
+    while ((l = mm->vmas.next) != &mm->vmas) {
+        first = vma_of(l);
+        /* Only the page tables of a split page could be missing, and those are there. */
+        if (unmap_pool(mm, first->start, first->end) != 0)
+            drop(mm, first);
+    }
+    while ((l = toro_list_pop(&mm->shared)) != NULL)
+        toro_list_push(&dead, l);
+    toro_spin_unlock(&mm->lock);
+    bury(&dead);
+}
