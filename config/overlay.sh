@@ -29,8 +29,9 @@ ours=$(cd "$(dirname "$0")/.." && pwd)
 tree=$(cd "$1" && pwd)
 
 # --- is it the right kind of tree? -------------------------------------------------------------
-[ -r "$tree/VERSION" ] && [ -r "$tree/opal/mca/btl/btl.h" ] ||
+if [ ! -r "$tree/VERSION" ] || [ ! -r "$tree/opal/mca/btl/btl.h" ]; then
     fail "$tree is not an Open MPI source tree (no VERSION or no opal/mca/btl/btl.h)"
+fi
 version=$(sed -n -e 's/^major=//p' -e 's/^minor=//p' -e 's/^release=//p' "$tree/VERSION" |
     paste -s -d. -)
 case $version in

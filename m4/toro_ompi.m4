@@ -9,6 +9,8 @@ AC_DEFUN([TORO_OMPI], [
         [AS_HELP_STRING([--with-ompi-source=DIR],
             [Open MPI 4.1.x source tree that ./autogen.sh --with-ompi-source=DIR prepared (required)])])
     AC_ARG_VAR([OMPI_CFLAGS], [compiler flags for Open MPI (default: -O3 -fPIE)])
+    AC_ARG_VAR([OMPI_PRISTINE],
+        [the tarball or .dsc that the tree was unpacked from; a test compares the tree with it])
     AC_ARG_VAR([OMPI_CONFIGURE_OPTIONS],
         [more options for Open MPI's configure; they come last and win, as in
          OMPI_CONFIGURE_OPTIONS=--enable-mpi-fortran=usempi])

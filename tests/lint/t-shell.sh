@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The shell scripts are plain sh and shellcheck has nothing to say about them.
+. "$TORO_SRC/tests/lib/tap.sh"
+requires shellcheck
+
+cd "$TORO_SRC" || exit 1
+for f in autogen.sh quickstart .ci/run config/overlay.sh config/openmpi.sh tests/*/*.sh; do
+    runs "$f" shellcheck --shell=sh --exclude=SC1090,SC1091,SC2016,SC2154 "$f"
+done
+done_testing
