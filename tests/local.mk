@@ -23,15 +23,31 @@ overlay_sh = \
     tests/overlay/t-configure.sh \
     tests/overlay/t-pristine.sh
 
-unit_tests =
+unit_tests = \
+    run-region \
+    run-ring \
+    run-ring-pair \
+    run-wakeup
 
-tsan_tests =
+tsan_tests = \
+    run-ring-pair \
+    run-wakeup
 
-abi_tests =
+abi_tests = \
+    args \
+    futex \
+    memory \
+    protect \
+    stacks \
+    stdio \
+    threads \
+    times \
+    tls
 
 guest_tests =
 
-model_sh =
+model_sh = \
+    tests/model/t-wakeup.sh
 
 shim_sh =
 
