@@ -33,7 +33,7 @@ run() # TARGET...: make it, keep the output in a log, show the end of it when it
 {
     log=$build/make-$1.log
     if ! $make -C "$build" "$@" >"$log" 2>&1; then
-        grep -n -i -e 'error' -e '\*\*\*' "$log" | tail -n 20 >&2 || :
+        grep -n -E '(^|[^-_[:alnum:]])error:|\*\*\*|undefined reference' "$log" | tail -n 20 >&2 || :
         echo "openmpi: make $1 failed; see $log" >&2
         exit 1
     fi

@@ -51,7 +51,7 @@ AC_DEFUN([TORO_OMPI], [
 --disable-hwloc-pci --disable-libxml2 --without-zlib --without-libnl \
 --without-verbs --without-ucx --without-ofi --without-psm --without-psm2 --without-portals4 \
 --disable-oshmem --disable-mpi-java --enable-mpi-fortran=none --disable-pty-support \
---enable-mca-no-build=reachable-netlink --disable-wrapper-rpath \
+--enable-mca-no-build=reachable-netlink --disable-wrapper-rpath --disable-wrapper-runpath \
 --with-wrapper-cflags=-fPIE --with-wrapper-ldflags=-static-pie \
 --with-torobus"
     AC_SUBST([OMPI_OPTIONS])
