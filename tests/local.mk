@@ -35,14 +35,24 @@ tsan_tests = \
 
 abi_tests = \
     args \
+    files \
+    fpu \
     futex \
+    limits \
     memory \
+    nosys \
+    pipes \
+    polling \
+    proc \
     protect \
+    sched \
+    signals \
     stacks \
     stdio \
     threads \
     times \
-    tls
+    tls \
+    tmpfs
 
 guest_tests =
 
