@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The keeper: one process per job and host that owns the bus region, the guests and the routing of
+ * ctl frames. One thread, one libevent loop; every function here is called from that loop. */
+#ifndef KEEPER_H
+#define KEEPER_H
+
+#include "shim_accel.h"
+#include "shim_frame.h"
+#include "shim_job.h"
+#include "shim_path.h"
+#include "torobus/region.h"
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <sys/types.h>
+#include <time.h>
+
+/** Bytes of frames that may wait for one client or guest; honest peers stay far below (credit). */
+#define KEEPER_BACKLOG_MAX (64u << 20)
+
+struct keeper;
+struct keeper_guest;
+
+enum keeper_client_kind {
+    KEEPER_CLIENT_NEW = 0, /**< has not said what it is */
+    KEEPER_CLIENT_NODE,    /**< orted-shim: holds the node's slice */
+    KEEPER_CLIENT_RANK,    /**< proxy of a rank */
+    KEEPER_CLIENT_INFO,    /**< toro-info */
+};
+
+/** One connection of a host program. */
+struct keeper_client {
+    struct keeper_client *next;
+    struct keeper *keeper;
+    struct bufferevent *bev;
+    enum keeper_client_kind kind;
+    struct keeper_guest *guest; /**< NODE, RANK and waiting INFO */
+    uint32_t rank;              /**< RANK */
+    bool leaving; /**< it has sent all it will send; closed when the keeper has nothing for it */
+    bool closing; /**< close as soon as the output is written */
+};
+
+enum keeper_guest_state {
+    KEEPER_GUEST_RESERVED = 0, /**< has its slice */
+    KEEPER_GUEST_BOOTING,      /**< QEMU runs, no HELLO yet */
+    KEEPER_GUEST_HELLO,        /**< HELLO came, the clock is being measured */
+    KEEPER_GUEST_UP,
+    KEEPER_GUEST_STOPPING, /**< told to end, or killed */
+    KEEPER_GUEST_DEAD,     /**< QEMU is reaped */
+};
+
+/** One node: a slice and, from the first proxy on, a QEMU. */
+struct keeper_guest {
+    struct keeper *keeper;
+    char name[64];
+    unsigned slice;
+    enum keeper_guest_state state;
+    unsigned ncores;
+
+    pid_t pid;
+    int pidfd;
+    struct event *exit_ev;
+    struct event *boot_timer;
+    struct event *stop_timer;
+    struct bufferevent *ctl;
+    struct bufferevent *console;
+    struct bufferevent *errors; /**< QEMU's stderr */
+    struct evbuffer *queue;     /**< frames of clients until the guest is UP */
+    struct torobus_ctl_hello hello;
+    struct timespec born, up; /**< CLOCK_MONOTONIC, for -v and toro-info */
+    uint64_t hello_real_ns, hello_mono_ns;
+
+    struct keeper_client *rank[TOROBUS_MAX_CORES];
+    bool attached[TOROBUS_MAX_CORES]; /**< a proxy has come (and may have gone) */
+    bool ended[TOROBUS_MAX_CORES];
+    unsigned nattached, nended;
+    bool failed;       /**< its end was not asked for and has been reported */
+    char last[256];    /**< last line of QEMU's stderr: why it ended */
+    char panic[1024];  /**< text of PANIC */
+};
+
+/** One message of the ivshmem server that waits for its QEMU to read. */
+struct keeper_ivshmem_msg {
+    int64_t value;
+    int16_t peer;       /**< whose vector's descriptor goes along; -1 the region's, -2 none */
+    uint16_t vector;
+    uint32_t generation; /**< of that peer */
+};
+
+/** The ivshmem server's side of one QEMU. */
+struct keeper_peer {
+    bool used;
+    int sock; /**< keeper's end of the link to QEMU */
+    struct event *write_ev;
+    uint32_t generation; /**< counts the joins of this slot */
+    unsigned nvectors;
+    int vector[TOROBUS_MAX_CORES]; /**< eventfds; writing one interrupts that core */
+    struct keeper_ivshmem_msg *msgs;
+    unsigned nmsgs, sent, room;
+};
+
+/** The bus region. */
+struct keeper_region {
+    int memfd;
+    uint64_t file_size; /**< power of two, as a BAR must be */
+    void *head;         /**< superblock, slice headers and ports, mapped */
+    size_t head_size;
+    struct torobus_superblock sb;
+};
+
+struct keeper {
+    struct event_base *base;
+    char key[SHIM_KEY_LEN + 1];
+    struct event *listen_ev;
+    int listenfd;
+    struct event *idle_timer;
+    struct event *clock_timer;
+    struct keeper_client *clients;
+    bool had_client;
+    bool flushed; /**< waits for clients to read their last frames, for the last time */
+    bool ending; /**< last client is gone; leaves the loop when the guests are reaped */
+
+    bool ready; /**< region, QEMU and kernel are there */
+    struct keeper_region region;
+    struct keeper_peer peer[TOROBUS_MAX_GUESTS];
+    struct keeper_guest *guest[TOROBUS_MAX_GUESTS];
+    char qemu[SHIM_PATH_MAX], kernel[SHIM_PATH_MAX];
+    int qemu_version;
+    enum shim_accel accel;
+    char accel_reason[256];
+    unsigned host_cpus;
+    uint64_t start_tsc;
+    struct timespec start_raw; /**< CLOCK_MONOTONIC_RAW at start_tsc */
+};
+
+/** Run as a keeper; the listening socket is descriptor 3. @return exit status. */
+int keeper_main(const char *key);
+
+/* keeper_log.c */
+void keeper_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* keeper_region.c */
+/** Make the region from the settings. @return false with a line for the user. */
+bool keeper_region_make(struct keeper_region *r, char err[512]);
+/** Give a slice its name, size and state. */
+void keeper_region_reserve(struct keeper_region *r, unsigned slice, const char *name,
+                           unsigned ncores, uint64_t mem_limit);
+void keeper_region_state(struct keeper_region *r, unsigned slice, enum torobus_slice_state state);
+/** Free the memory of a dead guest's slice and mark its ports dead. */
+void keeper_region_retire(struct keeper_region *r, unsigned slice);
+/** Memory that all guests together may use, from TOROBUS_MEM or the host's free memory. */
+bool keeper_region_mem_limit(unsigned nguests, uint64_t slice_size, const char *setting,
+                             uint64_t *limit, char err[512]);
+
+/* keeper_ivshmem.c */
+/** Let a guest join. @param[out] qemu_fd QEMU's end of the link. @return false: no descriptors. */
+bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, int *qemu_fd);
+void keeper_ivshmem_leave(struct keeper *k, unsigned slice);
+
+/* keeper_client.c */
+void keeper_client_accept(evutil_socket_t fd, short what, void *arg);
+/** Send a frame of the keeper's own to a client. */
+void keeper_client_send(struct keeper_client *c, uint16_t type, uint32_t arg, const void *body,
+                        uint32_t len);
+/** Send ERROR (empty text: end silently) and close when it is written. */
+void keeper_client_error(struct keeper_client *c, int status, const char *text);
+/** The guest has no more for this client: close it when its output is written. */
+void keeper_client_done(struct keeper_client *c);
+/** Make every client that only waits for the end go. */
+void keeper_client_release_all(struct keeper *k);
+
+/* keeper_attach.c */
+/** First frame of a client. @return false if the client was refused (and is closing). */
+bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, const void *body);
+
+/* keeper_guest.c */
+struct keeper_guest *keeper_guest_find(struct keeper *k, const char *name);
+/** Reserve a slice for a node. @return NULL with a line for the user. */
+struct keeper_guest *keeper_guest_reserve(struct keeper *k, const char *name, char err[512]);
+/** Forward a frame of a proxy to the guest, or keep it until the guest is up. */
+void keeper_guest_forward(struct keeper_guest *g, struct evbuffer *in, uint32_t bytes);
+void keeper_guest_send(struct keeper_guest *g, uint16_t type, uint32_t rank, uint32_t arg,
+                       const void *body, uint32_t len);
+/** A proxy has gone: its rank is to end. */
+void keeper_guest_client_gone(struct keeper_guest *g, struct keeper_client *c);
+void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank);
+/** Report a guest's failure to its clients and kill it. Only the first report counts. */
+void keeper_guest_fail(struct keeper_guest *g, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/** Ask the guest to power off; kill it if it does not. */
+void keeper_guest_stop(struct keeper_guest *g);
+void keeper_guest_kill(struct keeper_guest *g);
+void keeper_guest_free(struct keeper_guest *g);
+/** A line for the user's stderr through one of the guest's clients. */
+void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* keeper_boot.c */
+/** Settings that come with the rank whose arrival boots the guest. */
+struct keeper_settings {
+    enum shim_fs fs;
+    unsigned log;
+    uint64_t spin_ns;
+    uint64_t boot_timeout_s;
+    char mem[32];
+};
+/** Start QEMU for a reserved guest. @return false with a line for the user. */
+bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_settings *s,
+                 char err[512]);
+
+/* keeper_qemu.c */
+/**
+ * Start a child that dies with the keeper.
+ *
+ * @param keep descriptors it inherits under their own numbers
+ * @return its pid, or -1.
+ */
+pid_t keeper_qemu_spawn(char *const argv[], const int *keep, unsigned nkeep, int errfd, int *pidfd);
+
+/* keeper_ctl.c */
+/** libevent callbacks of a guest's control channel. */
+void keeper_ctl_read(struct bufferevent *bev, void *arg);
+void keeper_ctl_event(struct bufferevent *bev, short what, void *arg);
+
+/* keeper_clock.c */
+void keeper_clock_start(struct keeper *k);
+/** The host's TSC rate, or 0 if the keeper has not lived long enough; *wait_ms says how much. */
+uint64_t keeper_clock_hz(struct keeper *k, unsigned *wait_ms);
+
+/* keeper_info.c */
+/** Answer a toro-info client (or pass its query on to a guest). */
+void keeper_info(struct keeper_client *c, uint32_t query, const char *node);
+
+/* keeper_main.c */
+/** Look whether anything is left to do; call after a client or guest has gone. */
+void keeper_check_idle(struct keeper *k);
+
+#endif

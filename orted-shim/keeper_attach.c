@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* First frame of a client: who it is, what it wants; readies the job on first use. */
+#include "keeper.h"
+
+#include "shim_parse.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BOOT_TIMEOUT_S 60
+
+/** Find QEMU and the kernel, choose the accelerator, make the region: once. */
+static bool get_ready(struct keeper *k, char err[512])
+{
+    if (k->ready)
+        return true;
+    if (!shim_path_kernel(k->kernel, err) || !shim_path_qemu(k->qemu, &k->qemu_version, err))
+        return false;
+    if (!shim_accel_choose(&k->accel, k->accel_reason)) {
+        snprintf(err, 512, "%s", k->accel_reason);
+        return false;
+    }
+    k->host_cpus = shim_host_cpus();
+    if (!keeper_region_make(&k->region, err))
+        return false;
+    /* paths are absolute by now; a daemon must not pin the user's directory */
+    if (chdir("/") != 0)
+        keeper_log("chdir failed");
+    keeper_log("ready: qemu %s %d, kernel %s, %s (%s), %u cpus", k->qemu, k->qemu_version,
+               k->kernel, shim_accel_name(k->accel), k->accel_reason, k->host_cpus);
+    k->ready = true;
+    return true;
+}
+
+/** Settings are "name=value" strings, each NUL-terminated, behind struct torobus_ctl_attach. */
+static bool parse_settings(const char *text, uint32_t len, struct keeper_settings *s, char err[512])
+{
+    *s = (struct keeper_settings){
+        .fs = SHIM_FS_RW, .spin_ns = UINT64_MAX, .boot_timeout_s = BOOT_TIMEOUT_S};
+    while (len > 0) {
+        uint32_t n = (uint32_t)strnlen(text, len);
+        uint64_t v = 0;
+        bool ok = false;
+
+        if (n == len)
+            break;
+        if (strncmp(text, "fs=", 3) == 0)
+            ok = shim_fs_parse(text + 3, &s->fs);
+        else if (strncmp(text, "log=", 4) == 0 && (ok = shim_parse_u64(text + 4, 0, 2, &v)))
+            s->log = (unsigned)v;
+        else if (strncmp(text, "spin_ns=", 8) == 0)
+            ok = shim_parse_u64(text + 8, 0, 1000000000, &s->spin_ns);
+        else if (strncmp(text, "boot_timeout=", 13) == 0)
+            ok = shim_parse_u64(text + 13, 1, 86400, &s->boot_timeout_s);
+        else if (strncmp(text, "mem=", 4) == 0)
+            ok = snprintf(s->mem, sizeof(s->mem), "%s", text + 4) < (int)sizeof(s->mem);
+        if (!ok) {
+            snprintf(err, 512, "the keeper does not take the setting %.100s", text);
+            return false;
+        }
+        text += n + 1;
+        len -= n + 1;
+    }
+    if (len > 0)
+        snprintf(err, 512, "the keeper got a broken setting");
+    return len == 0;
+}
+
+static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t local_size,
+                        const struct keeper_settings *s, char err[512])
+{
+    struct keeper_guest *g = c->guest;
+
+    if (local_size == 0 || local_size > c->keeper->region.sb.ports_per_guest) {
+        snprintf(err, 512,
+                 "guest %s: %u ranks on one guest are impossible, the most is %u: use more hosts",
+                 g->name, local_size, c->keeper->region.sb.ports_per_guest);
+        return false;
+    }
+    if (rank >= local_size) {
+        snprintf(err, 512, "guest %s: local rank %u of %u is impossible", g->name, rank,
+                 local_size);
+        return false;
+    }
+    if (g->state == KEEPER_GUEST_RESERVED) {
+        if (!keeper_boot(g, local_size, s, err))
+            return false;
+    } else if (g->state >= KEEPER_GUEST_STOPPING) {
+        snprintf(err, 512, "guest %s has ended and cannot take another rank", g->name);
+        return false;
+    }
+    if (local_size != g->ncores) {
+        snprintf(err, 512, "guest %s has %u cores, rank %u says %u", g->name, g->ncores, rank,
+                 local_size);
+        return false;
+    }
+    if (g->attached[rank]) {
+        snprintf(err, 512, "guest %s has a rank %u already", g->name, rank);
+        return false;
+    }
+    g->attached[rank] = true;
+    g->nattached++;
+    g->rank[rank] = c;
+    c->rank = rank;
+    return true;
+}
+
+bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, const void *body)
+{
+    struct torobus_ctl_attached reply = {.version = TOROBUS_ABI_VERSION};
+    struct torobus_ctl_attach a;
+    struct keeper_settings s;
+    char err[512] = "the keeper got a wrong first frame";
+    bool ok;
+
+    if (h->type == TOROBUS_CTL_ATTACH_INFO) {
+        c->kind = KEEPER_CLIENT_INFO;
+        keeper_info(c, h->arg, body);
+        return true;
+    }
+    ok = (h->type == TOROBUS_CTL_ATTACH_NODE || h->type == TOROBUS_CTL_ATTACH_RANK) &&
+         h->len >= sizeof(a);
+    if (ok) {
+        memcpy(&a, body, sizeof(a));
+        a.node[sizeof(a.node) - 1] = '\0';
+        if (a.version != TOROBUS_ABI_VERSION) {
+            snprintf(err, sizeof(err), "the keeper of this job is from another build (version %u)",
+                     TOROBUS_ABI_VERSION);
+            ok = false;
+        } else if (!shim_node_ok(a.node)) {
+            snprintf(err, sizeof(err), "\"%s\" cannot be the name of a node", a.node);
+            ok = false;
+        }
+    }
+    ok = ok && parse_settings((const char *)body + sizeof(a), h->len - (uint32_t)sizeof(a), &s, err);
+    ok = ok && get_ready(c->keeper, err);
+    ok = ok && (c->guest = keeper_guest_reserve(c->keeper, a.node, err)) != NULL;
+    if (ok && h->type == TOROBUS_CTL_ATTACH_RANK) {
+        c->kind = KEEPER_CLIENT_RANK;
+        c->rank = UINT32_MAX;
+        ok = attach_rank(c, h->rank, a.local_size, &s, err);
+        if (!ok)
+            c->guest = NULL;
+    } else {
+        c->kind = KEEPER_CLIENT_NODE;
+        c->rank = TOROBUS_CTL_NOBODY;
+    }
+    if (!ok) {
+        keeper_client_error(c, 1, err);
+        return false;
+    }
+    reply.guest = c->guest->slice;
+    reply.nguests = c->keeper->region.sb.nguests;
+    keeper_client_send(c, TOROBUS_CTL_ATTACHED, 0, &reply, sizeof(reply));
+    return true;
+}

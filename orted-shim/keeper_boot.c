@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a reserved slice to a running QEMU. */
+#include "keeper.h"
+
+#include "torobus/boot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KERNEL_MIB 64u
+
+/** vCPUs that this job has or will have on this host. */
+static unsigned total_vcpus(const struct keeper *k, unsigned ncores)
+{
+    unsigned total = 0;
+
+    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
+        if (k->guest[i] && k->guest[i]->state != KEEPER_GUEST_DEAD)
+            total += k->guest[i]->ncores ? k->guest[i]->ncores : ncores;
+    return total;
+}
+
+static unsigned live_guests(const struct keeper *k)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
+        n += k->guest[i] && k->guest[i]->state != KEEPER_GUEST_DEAD;
+    return n ? n : 1;
+}
+
+/** How long a waiting rank should spin before it sleeps. */
+static uint64_t spin_ns(unsigned vcpus, unsigned cpus)
+{
+    if (vcpus > cpus)
+        return 5000; /* spinning takes the core from the one that is waited for */
+    return vcpus == cpus ? 200000 : 1000000;
+}
+
+/** All of the guest's links are closed and QEMU is reaped: nothing more will come from it. */
+static void check_gone(struct keeper_guest *g)
+{
+    struct keeper *k = g->keeper;
+
+    if (g->pid > 0 || g->ctl || g->console || g->errors)
+        return;
+    if (g->state == KEEPER_GUEST_DEAD)
+        return;
+    if (g->state != KEEPER_GUEST_STOPPING)
+        keeper_guest_fail(g, 128 + 9, "guest %s ended: %s", g->name,
+                          g->panic[0]  ? g->panic
+                          : g->last[0] ? g->last
+                                       : "QEMU is gone");
+    g->state = KEEPER_GUEST_DEAD;
+    keeper_ivshmem_leave(k, g->slice);
+    keeper_region_retire(&k->region, g->slice);
+    keeper_log("guest %s: gone", g->name);
+    keeper_check_idle(k);
+}
+
+static void on_exit_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct keeper_guest *g = arg;
+    int status;
+
+    (void)fd;
+    (void)what;
+    if (waitpid(g->pid, &status, WNOHANG) != g->pid)
+        return;
+    keeper_log("guest %s: QEMU ended, status %#x", g->name, (unsigned)status);
+    event_del(g->exit_ev);
+    close(g->pidfd);
+    g->pid = 0;
+    g->pidfd = -1;
+    if (g->boot_timer)
+        evtimer_del(g->boot_timer);
+    if (g->stop_timer)
+        evtimer_del(g->stop_timer);
+    if (!g->last[0]) {
+        if (WIFSIGNALED(status))
+            snprintf(g->last, sizeof(g->last), "QEMU was killed by signal %d (%s)",
+                     WTERMSIG(status), strsignal(WTERMSIG(status)));
+        else if (WEXITSTATUS(status) == 2 * TOROBUS_EXIT_OK + 1)
+            snprintf(g->last, sizeof(g->last), "the kernel powered off unasked");
+        else
+            snprintf(g->last, sizeof(g->last), "QEMU exited with status %d", WEXITSTATUS(status));
+    }
+    check_gone(g);
+}
+
+/** One line that QEMU or the kernel's console printed. */
+static void take_lines(struct keeper_guest *g, struct bufferevent *bev, bool qemu, bool rest)
+{
+    struct evbuffer *in = bufferevent_get_input(bev);
+    size_t n;
+    char *line;
+
+    for (;;) {
+        line = evbuffer_readln(in, &n, EVBUFFER_EOL_ANY);
+        if (!line && (rest || evbuffer_get_length(in) > 4096) && evbuffer_get_length(in) > 0) {
+            n = evbuffer_get_length(in) < 1024 ? evbuffer_get_length(in) : 1024;
+            line = calloc(1, n + 1);
+            if (line)
+                evbuffer_remove(in, line, n);
+        }
+        if (!line)
+            return;
+        keeper_log("guest %s: %s: %s", g->name, qemu ? "qemu" : "console", line);
+        if (*line && qemu)
+            snprintf(g->last, sizeof(g->last), "QEMU says: %.230s", line);
+        /* what QEMU prints while it is being ended is of no use to anyone */
+        if (*line && g->state != KEEPER_GUEST_STOPPING && !qemu)
+            keeper_guest_note(g, "%s: %s", g->name, line);
+        free(line);
+    }
+}
+
+static void on_text(struct bufferevent *bev, void *arg)
+{
+    struct keeper_guest *g = arg;
+
+    take_lines(g, bev, bev == g->errors, false);
+}
+
+static void on_text_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct keeper_guest *g = arg;
+    bool qemu = bev == g->errors;
+
+    if (!(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
+        return;
+    take_lines(g, bev, qemu, true);
+    if (qemu)
+        g->errors = NULL;
+    else
+        g->console = NULL;
+    bufferevent_free(bev);
+    check_gone(g);
+}
+
+void keeper_ctl_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct keeper_guest *g = arg;
+
+    if (!(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
+        return;
+    keeper_ctl_read(bev, g);
+    g->ctl = NULL;
+    bufferevent_free(bev);
+    check_gone(g);
+}
+
+static void on_boot_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    struct keeper_guest *g = arg;
+    struct timespec now;
+
+    (void)fd;
+    (void)what;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    keeper_guest_fail(g, 1,
+                      "guest %s did not report in within %ld s; a slow machine needs a longer "
+                      "--timeout (TOROBUS_BOOT_TIMEOUT), -v shows the kernel's steps",
+                      g->name, (long)(now.tv_sec - g->born.tv_sec));
+}
+
+static void on_stop_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    keeper_guest_kill(arg);
+}
+
+/** Make a link to QEMU: a bufferevent here, a descriptor there. */
+static struct bufferevent *make_link(struct keeper_guest *g, int *qemu_fd)
+{
+    struct bufferevent *bev;
+    int sv[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) != 0)
+        return NULL;
+    evutil_make_socket_nonblocking(sv[0]);
+    bev = bufferevent_socket_new(g->keeper->base, sv[0], BEV_OPT_CLOSE_ON_FREE);
+    if (!bev) {
+        close(sv[0]);
+        close(sv[1]);
+        return NULL;
+    }
+    *qemu_fd = sv[1];
+    return bev;
+}
+
+static void close_all(int *fd, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+}
+
+static void drop_links(struct keeper_guest *g)
+{
+    struct bufferevent **all[] = {&g->ctl, &g->console, &g->errors};
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (*all[i])
+            bufferevent_free(*all[i]);
+        *all[i] = NULL;
+    }
+}
+
+/** @return false with a line in err; the caller undoes. */
+static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, int fd[4],
+                       char err[512])
+{
+    struct keeper *k = g->keeper;
+    struct shim_qemu_config c = {.qemu = k->qemu,
+                                 .kernel = k->kernel,
+                                 .name = g->name,
+                                 .accel = k->accel,
+                                 .fs = s->fs,
+                                 .guest = g->slice,
+                                 .ncores = g->ncores,
+                                 .vectors = k->region.sb.ports_per_guest,
+                                 .kernel_mib = KERNEL_MIB,
+                                 .host_cpus = k->host_cpus,
+                                 .log = s->log,
+                                 .spin_ns = s->spin_ns};
+    struct shim_argv args;
+    char *text;
+
+    if (c.spin_ns == UINT64_MAX)
+        c.spin_ns = spin_ns(total_vcpus(k, g->ncores), k->host_cpus);
+    g->ctl = make_link(g, &fd[1]);
+    g->console = make_link(g, &fd[2]);
+    g->errors = make_link(g, &fd[3]);
+    if (!g->ctl || !g->console || !g->errors ||
+        !keeper_ivshmem_join(k, g->slice, g->ncores, &fd[0])) {
+        snprintf(err, 512, "guest %s: no descriptors for its links: %s; see ulimit -n", g->name,
+                 strerror(errno));
+        return false;
+    }
+    c.ivshmem_fd = fd[0];
+    c.ctl_fd = fd[1];
+    c.console_fd = fd[2];
+    if (!shim_qemu_argv(&c, &args)) {
+        snprintf(err, 512, "guest %s: no memory", g->name);
+        return false;
+    }
+    text = shim_argv_format(&args);
+    keeper_log("guest %s: %s", g->name, text ? text : "?");
+    free(text);
+    clock_gettime(CLOCK_MONOTONIC, &g->born);
+    g->pid = keeper_qemu_spawn(args.v, fd, 3, fd[3], &g->pidfd);
+    shim_argv_free(&args);
+    if (g->pid < 0) {
+        g->pid = 0;
+        snprintf(err, 512, "guest %s: cannot start QEMU: %s; see ulimit -u", g->name,
+                 strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_settings *s,
+                 char err[512])
+{
+    struct timeval limit = {.tv_sec = (time_t)s->boot_timeout_s};
+    struct keeper *k = g->keeper;
+    int fd[4] = {-1, -1, -1, -1};
+    uint64_t mem;
+    bool ok;
+
+    if (!keeper_region_mem_limit(live_guests(k), k->region.sb.slice_size, s->mem, &mem, err))
+        return false;
+    g->ncores = ncores;
+    keeper_region_reserve(&k->region, g->slice, g->name, ncores, mem);
+    keeper_region_state(&k->region, g->slice, TOROBUS_SLICE_BOOTING);
+    ok = start_qemu(g, s, fd, err);
+    close_all(fd, 4);
+    if (ok) {
+        g->exit_ev = event_new(k->base, g->pidfd, EV_READ | EV_PERSIST, on_exit_event, g);
+        g->boot_timer = evtimer_new(k->base, on_boot_timeout, g);
+        g->stop_timer = evtimer_new(k->base, on_stop_timeout, g);
+        ok = g->exit_ev && g->boot_timer && g->stop_timer;
+        if (!ok)
+            snprintf(err, 512, "guest %s: no memory", g->name);
+    }
+    if (!ok) {
+        keeper_guest_kill(g);
+        drop_links(g);
+        keeper_ivshmem_leave(k, g->slice);
+        keeper_region_state(&k->region, g->slice, TOROBUS_SLICE_FREE);
+        g->ncores = 0;
+        return false;
+    }
+    g->state = KEEPER_GUEST_BOOTING;
+    event_add(g->exit_ev, NULL);
+    evtimer_add(g->boot_timer, &limit);
+    bufferevent_setcb(g->ctl, keeper_ctl_read, NULL, keeper_ctl_event, g);
+    bufferevent_setcb(g->console, on_text, NULL, on_text_event, g);
+    bufferevent_setcb(g->errors, on_text, NULL, on_text_event, g);
+    bufferevent_enable(g->ctl, EV_READ | EV_WRITE);
+    bufferevent_enable(g->console, EV_READ);
+    bufferevent_enable(g->errors, EV_READ);
+    return true;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Guests of a job: reservation, frames to them, their end. */
+#include "keeper.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** How long a guest may take to power off when asked. */
+static const struct timeval stop_limit = {.tv_sec = 2};
+
+struct keeper_guest *keeper_guest_find(struct keeper *k, const char *name)
+{
+    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
+        if (k->guest[i] && strcmp(k->guest[i]->name, name) == 0)
+            return k->guest[i];
+    return NULL;
+}
+
+struct keeper_guest *keeper_guest_reserve(struct keeper *k, const char *name, char err[512])
+{
+    struct keeper_guest *g = keeper_guest_find(k, name);
+    unsigned i;
+
+    if (g)
+        return g;
+    for (i = 0; i < k->region.sb.nguests && k->guest[i]; i++)
+        ;
+    if (i == k->region.sb.nguests) {
+        snprintf(err, 512,
+                 "no slice for guest %s: the job needs more guests than the region has slices "
+                 "(%u): raise TOROBUS_GUESTS",
+                 name, k->region.sb.nguests);
+        return NULL;
+    }
+    g = calloc(1, sizeof(*g));
+    if (!g || !(g->queue = evbuffer_new())) {
+        free(g);
+        snprintf(err, 512, "no memory for guest %s", name);
+        return NULL;
+    }
+    g->keeper = k;
+    g->slice = i;
+    g->pidfd = -1;
+    snprintf(g->name, sizeof(g->name), "%s", name);
+    keeper_region_reserve(&k->region, i, name, 0, 0);
+    k->guest[i] = g;
+    return g;
+}
+
+static struct evbuffer *output_of(struct keeper_guest *g)
+{
+    return g->state == KEEPER_GUEST_UP && g->ctl ? bufferevent_get_output(g->ctl) : g->queue;
+}
+
+void keeper_guest_forward(struct keeper_guest *g, struct evbuffer *in, uint32_t bytes)
+{
+    if (g->state >= KEEPER_GUEST_STOPPING)
+        evbuffer_drain(in, bytes);
+    else
+        evbuffer_remove_buffer(in, output_of(g), bytes);
+}
+
+void keeper_guest_send(struct keeper_guest *g, uint16_t type, uint32_t rank, uint32_t arg,
+                       const void *body, uint32_t len)
+{
+    if (g->state >= KEEPER_GUEST_STOPPING)
+        return;
+    if (!shim_frame_put(output_of(g), type, rank, arg, body, len))
+        keeper_guest_fail(g, 1, "no memory for a frame to guest %s", g->name);
+}
+
+void keeper_guest_client_gone(struct keeper_guest *g, struct keeper_client *c)
+{
+    if (g->rank[c->rank] != c)
+        return;
+    g->rank[c->rank] = NULL;
+    if (!g->ended[c->rank]) {
+        keeper_log("guest %s: proxy of rank %u has gone", g->name, c->rank);
+        /* nobody is there to say how it ended */
+        keeper_guest_send(g, TOROBUS_CTL_SIGNAL, c->rank, SIGKILL, NULL, 0);
+        if (g->state == KEEPER_GUEST_BOOTING || g->state == KEEPER_GUEST_HELLO)
+            keeper_guest_rank_ended(g, c->rank);
+    }
+}
+
+void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank)
+{
+    if (g->ended[rank])
+        return;
+    g->ended[rank] = true;
+    g->nended++;
+    if (g->nended == g->ncores)
+        keeper_guest_stop(g);
+    keeper_check_idle(g->keeper);
+}
+
+void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
+{
+    struct keeper_client *to = NULL;
+    char text[1200];
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (n >= (int)sizeof(text))
+        n = (int)sizeof(text) - 1;
+    for (unsigned i = 0; i < g->ncores && !to; i++)
+        to = g->rank[i];
+    for (struct keeper_client *c = g->keeper->clients; c && !to; c = c->next)
+        if (c->kind == KEEPER_CLIENT_NODE && c->guest == g && !c->closing)
+            to = c;
+    if (to)
+        keeper_client_send(to, TOROBUS_CTL_NOTE, 0, text, (uint32_t)n);
+}
+
+void keeper_guest_fail(struct keeper_guest *g, int status, const char *fmt, ...)
+{
+    char text[1200];
+    bool told = false;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    keeper_log("guest %s fails: %s", g->name, text);
+    if (g->failed)
+        return;
+    g->failed = true;
+    for (unsigned i = 0; i < g->ncores; i++) {
+        struct keeper_client *c = g->rank[i];
+
+        if (!c || g->ended[i])
+            continue;
+        /* one of them tells the user, the others just end */
+        g->rank[i] = NULL;
+        keeper_client_error(c, status, told ? "" : text);
+        told = true;
+    }
+    for (struct keeper_client *c = g->keeper->clients; c && !told; c = c->next) {
+        if (c->kind != KEEPER_CLIENT_NODE || c->guest != g || c->closing)
+            continue;
+        keeper_client_send(c, TOROBUS_CTL_NOTE, 0, text, (uint32_t)strlen(text));
+        told = true;
+    }
+    keeper_guest_kill(g);
+    keeper_check_idle(g->keeper);
+}
+
+void keeper_guest_stop(struct keeper_guest *g)
+{
+    if (g->pid <= 0 || g->state >= KEEPER_GUEST_STOPPING)
+        return;
+    if (g->state != KEEPER_GUEST_UP) {
+        keeper_guest_kill(g);
+        return;
+    }
+    keeper_guest_send(g, TOROBUS_CTL_SHUTDOWN, TOROBUS_CTL_NOBODY, 0, NULL, 0);
+    g->state = KEEPER_GUEST_STOPPING;
+    evtimer_add(g->stop_timer, &stop_limit);
+}
+
+void keeper_guest_kill(struct keeper_guest *g)
+{
+    if (g->state < KEEPER_GUEST_STOPPING && g->pid > 0)
+        g->state = KEEPER_GUEST_STOPPING;
+    if (g->pid > 0)
+        kill(g->pid, SIGKILL);
+}

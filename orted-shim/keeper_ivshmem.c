@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ivshmem server, after QEMU's docs/specs/ivshmem-spec: messages are one little-endian int64,
+ * some with a descriptor. A new peer gets: protocol version 0, its id, -1 with the region, then for
+ * every peer (itself last) its id once per vector, each with an eventfd. Old peers get the new one's
+ * id and eventfds; an id without descriptor says that the peer has left. Messages wait in a queue
+ * per peer, since a socket buffer has room for a few hundred only. */
+#include "keeper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define IVSHMEM_VERSION 0
+#define FD_REGION       (-1)
+#define FD_NONE         (-2)
+
+/** @return 1 sent, 0 no room now, -1 the link is broken. */
+static int send_msg(int sock, int64_t value, int fd)
+{
+    union {
+        struct cmsghdr hdr;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } ctl;
+    struct iovec iov = {.iov_base = &value, .iov_len = sizeof(value)};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    if (fd >= 0) {
+        struct cmsghdr *c;
+
+        memset(&ctl, 0, sizeof(ctl));
+        msg.msg_control = &ctl;
+        msg.msg_controllen = sizeof(ctl);
+        c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    }
+    if (sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(value))
+        return 1;
+    return errno == EAGAIN || errno == EINTR || errno == ETOOMANYREFS ? 0 : -1;
+}
+
+static void flush_peer(struct keeper *k, struct keeper_peer *p)
+{
+    while (p->sent < p->nmsgs) {
+        const struct keeper_ivshmem_msg *m = &p->msgs[p->sent];
+        int fd = -1, r;
+
+        if (m->peer >= 0) {
+            const struct keeper_peer *src = &k->peer[m->peer];
+
+            /* it left while this waited; the message that says so follows */
+            if (!src->used || src->generation != m->generation) {
+                p->sent++;
+                continue;
+            }
+            fd = src->vector[m->vector];
+        } else if (m->peer == FD_REGION) {
+            fd = k->region.memfd;
+        }
+        r = send_msg(p->sock, m->value, fd);
+        if (r == 0) {
+            event_add(p->write_ev, NULL);
+            return;
+        }
+        /* a QEMU that closed its link is dying; its exit is noticed elsewhere */
+        p->sent = r < 0 ? p->nmsgs : p->sent + 1;
+    }
+    p->sent = p->nmsgs = 0;
+}
+
+static bool queue_msg(struct keeper_peer *p, int64_t value, int peer, unsigned vector,
+                      uint32_t generation)
+{
+    if (p->nmsgs == p->room) {
+        unsigned room = p->room ? 2 * p->room : 64;
+        struct keeper_ivshmem_msg *m = realloc(p->msgs, room * sizeof(*m));
+
+        if (!m)
+            return false;
+        p->msgs = m;
+        p->room = room;
+    }
+    p->msgs[p->nmsgs++] = (struct keeper_ivshmem_msg){.value = value,
+                                                      .peer = (int16_t)peer,
+                                                      .vector = (uint16_t)vector,
+                                                      .generation = generation};
+    return true;
+}
+
+/** Tell the peer at `to` about the vectors of peer `id`. */
+static bool introduce(struct keeper_peer *to, const struct keeper_peer *about, unsigned id)
+{
+    for (unsigned v = 0; v < about->nvectors; v++)
+        if (!queue_msg(to, (int64_t)id, (int)id, v, about->generation))
+            return false;
+    return true;
+}
+
+static void close_peer(struct keeper_peer *p)
+{
+    for (unsigned v = 0; v < p->nvectors; v++)
+        close(p->vector[v]);
+    if (p->write_ev)
+        event_free(p->write_ev);
+    free(p->msgs);
+    close(p->sock);
+    *p = (struct keeper_peer){.generation = p->generation};
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct keeper *k = arg;
+
+    (void)what;
+    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
+        if (k->peer[i].used && k->peer[i].sock == fd)
+            flush_peer(k, &k->peer[i]);
+}
+
+bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, int *qemu_fd)
+{
+    struct keeper_peer *p = &k->peer[slice];
+    bool ok;
+    int sv[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) != 0)
+        return false;
+    *p = (struct keeper_peer){.used = true, .sock = sv[0], .generation = p->generation + 1};
+    p->write_ev = event_new(k->base, sv[0], EV_WRITE, on_writable, k);
+    while (p->nvectors < nvectors) {
+        p->vector[p->nvectors] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (p->vector[p->nvectors] < 0)
+            break;
+        p->nvectors++;
+    }
+    ok = p->write_ev && p->nvectors == nvectors &&
+         queue_msg(p, IVSHMEM_VERSION, FD_NONE, 0, 0) && queue_msg(p, slice, FD_NONE, 0, 0) &&
+         queue_msg(p, -1, FD_REGION, 0, 0);
+    for (unsigned i = 0; ok && i < TOROBUS_MAX_GUESTS; i++)
+        if (i != slice && k->peer[i].used)
+            ok = introduce(p, &k->peer[i], i);
+    ok = ok && introduce(p, p, slice);
+    if (!ok) {
+        keeper_log("ivshmem: peer %u: %s", slice, strerror(errno));
+        close_peer(p);
+        close(sv[1]);
+        return false;
+    }
+    flush_peer(k, p);
+    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
+        if (i == slice || !k->peer[i].used)
+            continue;
+        if (!introduce(&k->peer[i], p, slice))
+            keeper_log("ivshmem: no memory to tell peer %u", i);
+        flush_peer(k, &k->peer[i]);
+    }
+    *qemu_fd = sv[1];
+    return true;
+}
+
+void keeper_ivshmem_leave(struct keeper *k, unsigned slice)
+{
+    if (!k->peer[slice].used)
+        return;
+    close_peer(&k->peer[slice]);
+    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
+        if (!k->peer[i].used)
+            continue;
+        if (!queue_msg(&k->peer[i], slice, FD_NONE, 0, 0))
+            keeper_log("ivshmem: no memory to tell peer %u", i);
+        flush_peer(k, &k->peer[i]);
+    }
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* orted-shim: what mpirun starts in the place of orted (orte_launch_agent). Takes a slice of the bus
+ * region for its node, so that a job that does not fit fails at once, then runs the stock orted
+ * with the same arguments. Either of the two takes the other along when it dies. */
+#include "keeper.h"
+
+#include "shim_attach.h"
+#include "shim_job.h"
+#include "shim_msg.h"
+#include "shim_path.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef TOROBUS_VERSION
+#define TOROBUS_VERSION "0.1.0"
+#endif
+
+/** How long the keeper may take to put everything away. */
+#define LEAVE_MS 5000
+
+static const char help[] =
+    "Usage: orted-shim ORTED-ARGUMENTS...\n"
+    "\n"
+    "Started by mpirun in the place of orted (--mca orte_launch_agent orted-shim): reserves a guest\n"
+    "for this node, then runs the orted of the same installation with the same arguments.\n"
+    "The node's name is TOROBUS_NODE (set by toro-rsh), else the host's.\n"
+    "\n"
+    "  --help, --version\n";
+
+static const int forwarded[] = {SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
+                                SIGUSR2, SIGALRM, SIGTSTP, SIGCONT};
+
+/** Value of an MCA parameter in orted's arguments ("-mca name value"), without shell quotes. */
+static const char *mca_param(char **argv, const char *name)
+{
+    for (; argv[0] && argv[1] && argv[2]; argv++)
+        if ((strcmp(argv[0], "-mca") == 0 || strcmp(argv[0], "--mca") == 0) &&
+            strcmp(argv[1], name) == 0)
+            return argv[2];
+    return NULL;
+}
+
+static void find_orted(char path[SHIM_PATH_MAX])
+{
+    char dir[SHIM_PATH_MAX];
+
+    if (shim_path_own_dir(dir) && strlen(dir) < SHIM_PATH_MAX - 8) {
+        strcpy(path, dir);
+        strcat(path, "/orted");
+        if (access(path, X_OK) == 0)
+            return;
+    }
+    if (shim_path_find("orted", path) != 0)
+        shim_die(SHIM_EXIT_FAIL, "no orted beside this program or in PATH; has the prefix moved?");
+}
+
+/** Read exactly n bytes. */
+static bool read_all(int fd, void *buf, size_t n)
+{
+    for (char *p = buf; n > 0;) {
+        ssize_t r = read(fd, p, n);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            return false;
+        p += r;
+        n -= (size_t)r;
+    }
+    return true;
+}
+
+/** Read a frame; the body is cut at size - 1 and NUL-terminated. @return false at the end. */
+static bool read_frame(int fd, struct torobus_ctl_hdr *h, char *body, size_t size)
+{
+    size_t n;
+
+    if (!read_all(fd, h, sizeof(*h)) || !torobus_ctl_hdr_ok(h))
+        return false;
+    n = h->len < size ? h->len : size - 1;
+    if (!read_all(fd, body, n))
+        return false;
+    body[n] = '\0';
+    for (size_t rest = h->len - n; rest > 0;) {
+        char drop[512];
+        size_t m = rest < sizeof(drop) ? rest : sizeof(drop);
+
+        if (!read_all(fd, drop, m))
+            return false;
+        rest -= m;
+    }
+    return true;
+}
+
+/** Reserve the slice; does not return if that fails. @return the connection that holds it. */
+static int reserve(const char *key, const char *node)
+{
+    struct {
+        struct torobus_ctl_hdr h;
+        struct torobus_ctl_attach a;
+    } msg = {.h = {.magic = TOROBUS_CTL_MAGIC,
+                   .type = TOROBUS_CTL_ATTACH_NODE,
+                   .rank = TOROBUS_CTL_NOBODY,
+                   .len = sizeof(msg.a)},
+             .a = {.version = TOROBUS_ABI_VERSION}};
+    struct torobus_ctl_hdr h;
+    char err[256], body[1024];
+
+    memcpy(msg.a.node, node, sizeof(msg.a.node));
+    /* a keeper that is just ending takes no more clients: start the next one */
+    for (int tries = 0; tries < 5; tries++) {
+        int fd = shim_attach(key, true, NULL, err);
+
+        if (fd < 0)
+            shim_die(SHIM_EXIT_FAIL, "%s", err);
+        if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) == (ssize_t)sizeof(msg) &&
+            read_frame(fd, &h, body, sizeof(body))) {
+            if (h.type == TOROBUS_CTL_ATTACHED)
+                return fd;
+            if (h.type != TOROBUS_CTL_ERROR)
+                shim_die(SHIM_EXIT_FAIL, "the keeper answered with what makes no sense");
+            shim_print_foreign(body, (unsigned)strlen(body));
+            _exit(h.arg > 0 && h.arg < 256 ? (int)h.arg : SHIM_EXIT_FAIL);
+        }
+        close(fd);
+    }
+    shim_die(SHIM_EXIT_FAIL, "the keeper ends before it answers");
+}
+
+static pid_t start_orted(char *path, char **argv, const sigset_t *old)
+{
+    pid_t self = getpid(), pid = fork();
+
+    if (pid < 0)
+        shim_die(SHIM_EXIT_FAIL, "cannot start orted: %s", strerror(errno));
+    if (pid > 0)
+        return pid;
+    /* the ranks' proxies watch orted, so killing it ends the node */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != self)
+        _exit(SHIM_EXIT_FAIL);
+    sigprocmask(SIG_SETMASK, old, NULL);
+    argv[0] = path;
+    execv(path, argv);
+    shim_die(SHIM_EXIT_FAIL, "cannot execute %s: %s", path, strerror(errno));
+}
+
+/** Notes of the keeper about our guest, when no rank's proxy is there to print them. */
+static bool keeper_frame(int fd)
+{
+    struct torobus_ctl_hdr h;
+    char body[1400];
+
+    if (!read_frame(fd, &h, body, sizeof(body)))
+        return false;
+    if (h.type == TOROBUS_CTL_NOTE || h.type == TOROBUS_CTL_ERROR)
+        shim_print_foreign(body, (unsigned)strlen(body));
+    return true;
+}
+
+/** Wait for orted, passing signals on. @return its wait status. */
+static int supervise(pid_t orted, int sigfd, int keeper)
+{
+    struct pollfd pfd[2] = {{.fd = sigfd, .events = POLLIN}, {.fd = keeper, .events = POLLIN}};
+    int status;
+
+    for (;;) {
+        struct signalfd_siginfo si;
+
+        if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+            shim_die(SHIM_EXIT_FAIL, "poll: %s", strerror(errno));
+        if (pfd[1].revents && !keeper_frame(keeper)) {
+            shim_error("the keeper is gone, its guests with it");
+            pfd[1].fd = -1; /* the ranks' proxies have noticed too and end the job */
+        }
+        if (!(pfd[0].revents & POLLIN) || read(sigfd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+            continue;
+        if (si.ssi_signo != SIGCHLD)
+            kill(orted, (int)si.ssi_signo);
+        else if (waitpid(orted, &status, WNOHANG) == orted)
+            return status;
+    }
+}
+
+/** Let go of the slice and wait until the keeper has put away what was ours. */
+static void leave(int keeper)
+{
+    struct pollfd pfd = {.fd = keeper, .events = POLLIN};
+    char drop[512];
+
+    shutdown(keeper, SHUT_WR);
+    while (poll(&pfd, 1, LEAVE_MS) > 0 && read(keeper, drop, sizeof(drop)) > 0)
+        ;
+    close(keeper);
+}
+
+/** mpirun asks for it when it starts all nodes itself: it waits for the agent to end. */
+static void daemonize_if_asked(char **argv)
+{
+    char **w = argv;
+    bool asked = false;
+
+    for (char **r = argv; *r; r++) {
+        if (strcmp(*r, "--daemonize") == 0)
+            asked = true;
+        else
+            *w++ = *r;
+    }
+    *w = NULL;
+    if (!asked)
+        return;
+    switch (fork()) {
+    case -1:
+        shim_die(SHIM_EXIT_FAIL, "cannot become a daemon: %s", strerror(errno));
+    case 0:
+        setsid();
+        return;
+    default:
+        _exit(0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    char key[SHIM_KEY_LEN + 1], node[64], path[SHIM_PATH_MAX];
+    const char *uri;
+    sigset_t set, old;
+    int keeper, sigfd, status;
+    pid_t orted;
+
+    if (shim_attach_is_keeper(argc, argv))
+        return keeper_main(argv[2]);
+    shim_msg_init(argv[0]);
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(help, stdout);
+        return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
+    }
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("orted-shim (Torobus) " TOROBUS_VERSION);
+        return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
+    }
+    uri = mca_param(argv, "orte_hnp_uri");
+    if (!uri)
+        shim_die(SHIM_EXIT_USAGE, "no -mca orte_hnp_uri given: mpirun starts this program, see "
+                                  "orted-shim --help");
+    if (!shim_node_name(node))
+        shim_die(SHIM_EXIT_FAIL, "TOROBUS_NODE or the host's name cannot be a node's name");
+    find_orted(path);
+    shim_job_key(uri, key);
+    keeper = reserve(key, node);
+    daemonize_if_asked(argv);
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for (unsigned i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+        sigaddset(&set, forwarded[i]);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+    if (sigfd < 0)
+        shim_die(SHIM_EXIT_FAIL, "signalfd: %s", strerror(errno));
+    orted = start_orted(path, argv, &old);
+    status = supervise(orted, sigfd, keeper);
+    leave(keeper);
+    if (WIFSIGNALED(status)) {
+        shim_error("orted on node %s was ended by signal %d (%s)", node, WTERMSIG(status),
+                   strsignal(WTERMSIG(status)));
+        return 128 + WTERMSIG(status);
+    }
+    return WEXITSTATUS(status);
+}

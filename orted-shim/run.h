@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* toro-run: options and its two ways to run. */
+#ifndef RUN_H
+#define RUN_H
+
+#include "proxy.h"
+#include "shim_env.h"
+#include "shim_qemuargv.h"
+
+/** What the command line and the environment ask for. */
+struct run_options {
+    uint32_t n; /**< -n; 0: not given */
+    bool dry_run;
+    enum shim_fs fs;
+    uint64_t log;
+    uint64_t timeout_s;
+    uint64_t mem; /**< 0: default */
+    uint64_t spin_ns; /**< UINT64_MAX: default */
+    const char *mem_text;
+    struct shim_env env; /**< with -x applied */
+    char **app;          /**< program and arguments */
+};
+
+/**
+ * Parse the command line; prints and exits on --help, --version and errors.
+ */
+void run_options(struct run_options *o, int argc, char **argv);
+
+/** Fill in what all ranks share; exits with a clear line if the program cannot run. */
+void run_job(struct proxy_job *job, const struct run_options *o);
+
+/** Show what would be started. @return exit status. */
+int run_dry(const struct run_options *o, const struct proxy_job *job);
+
+/** One rank of mpirun, srun, ... : this process is its proxy. Does not return. */
+void run_proxy(const struct run_options *o, struct proxy_job *job) __attribute__((noreturn));
+
+/** toro-run -n: all ranks in one guest. @return exit status. */
+int run_alone(const struct run_options *o, struct proxy_job *job);
+
+/** Signals that are passed on to the ranks. */
+extern const int run_signals[];
+
+#endif

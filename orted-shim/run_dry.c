@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* toro-run --dry-run: the plan and QEMU's command line. */
+#include "run.h"
+
+#include "shim_accel.h"
+#include "shim_msg.h"
+#include "shim_path.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int run_dry(const struct run_options *o, const struct proxy_job *job)
+{
+    static char qemu[SHIM_PATH_MAX], kernel[SHIM_PATH_MAX];
+    struct shim_qemu_config c = {.qemu = qemu,
+                                 .kernel = kernel,
+                                 .name = job->node,
+                                 .fs = o->fs,
+                                 .ncores = o->n ? o->n : 1,
+                                 .vectors = TOROBUS_MAX_CORES,
+                                 .kernel_mib = 64,
+                                 .log = (unsigned)o->log,
+                                 .ivshmem_fd = 3,
+                                 .ctl_fd = 4,
+                                 .console_fd = 5};
+    struct shim_argv args;
+    char err[512], reason[256], *text;
+    int version;
+
+    if (!shim_path_kernel(kernel, err) || !shim_path_qemu(qemu, &version, err))
+        shim_die(SHIM_EXIT_FAIL, "%s", err);
+    if (!shim_accel_choose(&c.accel, reason))
+        shim_die(SHIM_EXIT_FAIL, "%s", reason);
+    c.host_cpus = shim_host_cpus();
+    c.spin_ns = o->spin_ns != UINT64_MAX ? o->spin_ns
+                : c.ncores > c.host_cpus ? 5000
+                : c.ncores == c.host_cpus ? 200000
+                                          : 1000000;
+    printf("program      %s\n", job->exe);
+    printf("directory    %s\n", job->cwd);
+    printf("guest        %s: %u rank%s, one per virtual CPU (%u host core%s)\n", job->node,
+           c.ncores, c.ncores == 1 ? "" : "s", c.host_cpus, c.host_cpus == 1 ? "" : "s");
+    printf("memory       %s\n", o->mem_text ? o->mem_text : "up to 7/8 of what the host has free");
+    printf("files        %s\n", shim_fs_name(o->fs));
+    printf("accelerator  %s (%s)\n", shim_accel_name(c.accel), reason);
+    printf("QEMU         %d.%d\n", version / 100, version % 100);
+    printf("time limit   %" PRIu64 " s to report in\n\n", o->timeout_s);
+    if (!shim_qemu_argv(&c, &args) || !(text = shim_argv_format(&args)))
+        shim_die(SHIM_EXIT_FAIL, "no memory");
+    fputs(text, stdout);
+    free(text);
+    shim_argv_free(&args);
+    return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What all ranks of a job share: the program, checked before anything boots. */
+#include "run.h"
+
+#include "shim_elf.h"
+#include "shim_job.h"
+#include "shim_msg.h"
+#include "shim_path.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const int run_signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,  SIGUSR2, SIGALRM,
+                           SIGTSTP, SIGCONT, SIGABRT, SIGURG,  SIGWINCH, SIGXCPU, 0};
+
+static void find_program(const char *name, char path[SHIM_PATH_MAX])
+{
+    switch (shim_path_find(name, path)) {
+    case 0:
+        return;
+    case EACCES:
+        shim_die(SHIM_EXIT_NOEXEC, "%s cannot be executed: it is no regular file or has no execute "
+                                   "permission", name);
+    default:
+        shim_die(SHIM_EXIT_NOENT, strchr(name, '/')
+                                      ? "%s: there is no such file"
+                                      : "%s: there is no such program in PATH; a program of this "
+                                        "directory is called with ./",
+                 name);
+    }
+}
+
+static void setting(struct proxy_job *job, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void setting(struct proxy_job *job, const char *fmt, ...)
+{
+    size_t room = sizeof(job->settings) - job->settings_len;
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(job->settings + job->settings_len, room, fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= room)
+        shim_die(SHIM_EXIT_USAGE, "the settings are too long");
+    job->settings_len += (uint32_t)n + 1;
+}
+
+void run_job(struct proxy_job *job, const struct run_options *o)
+{
+    static char exe[SHIM_PATH_MAX], cwd[SHIM_PATH_MAX];
+    const char *strace = shim_env_get(&o->env, "TORO_STRACE");
+    char err[512];
+
+    memset(job, 0, sizeof(*job));
+    find_program(o->app[0], exe);
+    if (!shim_elf_check(exe, err))
+        shim_die(SHIM_EXIT_NOEXEC, "%s", err);
+    if (!getcwd(cwd, sizeof(cwd)))
+        shim_die(SHIM_EXIT_FAIL, "the current directory is gone: %s", strerror(errno));
+    if (!shim_node_name(job->node))
+        shim_die(SHIM_EXIT_FAIL, "TOROBUS_NODE or the host's name cannot be a node's name");
+    job->exe = exe;
+    job->cwd = cwd;
+    job->argv = o->app;
+    job->umask = (uint32_t)umask(0);
+    umask((mode_t)job->umask);
+    if (strace && *strace && strcmp(strace, "0") != 0)
+        job->flags |= TOROBUS_START_STRACE;
+    setting(job, "fs=%s", shim_fs_name(o->fs));
+    setting(job, "boot_timeout=%" PRIu64, o->timeout_s);
+    if (o->log)
+        setting(job, "log=%" PRIu64, o->log);
+    if (o->spin_ns != UINT64_MAX)
+        setting(job, "spin_ns=%" PRIu64, o->spin_ns);
+    if (o->mem_text)
+        setting(job, "mem=%s", o->mem_text);
+}

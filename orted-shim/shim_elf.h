@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Checks of an executable before anything boots. */
+#ifndef SHIM_ELF_H
+#define SHIM_ELF_H
+
+#include <stdbool.h>
+
+/**
+ * Check that a file can run in a guest: an x86-64 static position-independent ELF executable whose
+ * parts are all inside the file.
+ *
+ * @param path the file
+ * @param[out] err a line for the user that names the file and says what to do
+ * @return true if it can run.
+ *
+ * Trust: every field of the file is checked against its size before use.
+ */
+bool shim_elf_check(const char *path, char err[512]);
+
+#endif

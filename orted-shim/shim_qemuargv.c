@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The QEMU command line of a guest, as a pure function of its configuration. */
+#include "shim_qemuargv.h"
+
+#include "torobus/boot.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const fs_names[] = {"none", "ro", "rw"};
+
+const char *shim_accel_name(enum shim_accel a)
+{
+    return a == SHIM_ACCEL_KVM ? "kvm" : "tcg";
+}
+
+const char *shim_fs_name(enum shim_fs f)
+{
+    return fs_names[f];
+}
+
+bool shim_fs_parse(const char *text, enum shim_fs *fs)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(text, fs_names[i]) == 0) {
+            *fs = (enum shim_fs)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add(struct shim_argv *a, bool *ok, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void add(struct shim_argv *a, bool *ok, const char *fmt, ...)
+{
+    va_list ap;
+    char *s;
+
+    if (!*ok || a->n == SHIM_QEMU_ARGS_MAX) {
+        *ok = false;
+        return;
+    }
+    va_start(ap, fmt);
+    if (vasprintf(&s, fmt, ap) < 0)
+        s = NULL;
+    va_end(ap);
+    if (!s) {
+        *ok = false;
+        return;
+    }
+    a->v[a->n++] = s;
+    a->v[a->n] = NULL;
+}
+
+bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
+{
+    bool ok = true;
+
+    memset(a, 0, sizeof(*a));
+    add(a, &ok, "%s", c->qemu);
+    add(a, &ok, "-name");
+    add(a, &ok, "torobus-%s,debug-threads=on", c->name);
+    add(a, &ok, "-nodefaults");
+    add(a, &ok, "-no-user-config");
+    add(a, &ok, "-display");
+    add(a, &ok, "none");
+    add(a, &ok, "-no-reboot");
+    add(a, &ok, "-M");
+    add(a, &ok, "pc,vmport=off,hpet=off,graphics=off");
+    add(a, &ok, "-accel");
+    add(a, &ok, c->accel == SHIM_ACCEL_KVM ? "kvm" : "tcg,thread=multi");
+    add(a, &ok, "-cpu");
+    /* TCG does `rep movsb` one byte per step: let glibc pick its SSE and AVX copies */
+    add(a, &ok, c->accel == SHIM_ACCEL_KVM ? "host" : "max,-erms,-fsrm");
+    add(a, &ok, "-smp");
+    add(a, &ok, "%u", c->ncores);
+    add(a, &ok, "-m");
+    add(a, &ok, "%uM", c->kernel_mib);
+    add(a, &ok, "-sandbox");
+    add(a, &ok, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+
+    add(a, &ok, "-chardev");
+    add(a, &ok, "socket,id=bus,fd=%d", c->ivshmem_fd);
+    add(a, &ok, "-device");
+    add(a, &ok, "ivshmem-doorbell,chardev=bus,vectors=%u", c->vectors);
+    add(a, &ok, "-chardev");
+    add(a, &ok, "socket,id=ctl,fd=%d", c->ctl_fd);
+    add(a, &ok, "-device");
+    add(a, &ok, "virtio-serial-pci,max_ports=2");
+    add(a, &ok, "-device");
+    add(a, &ok, "virtserialport,nr=1,chardev=ctl,name=" TOROBUS_PORT_CTL);
+    if (c->fs != SHIM_FS_NONE) {
+        add(a, &ok, "-fsdev");
+        add(a, &ok, "local,id=root,path=/,security_model=none,multidevs=remap%s",
+            c->fs == SHIM_FS_RO ? ",readonly=on" : "");
+        add(a, &ok, "-device");
+        add(a, &ok, "virtio-9p-pci,fsdev=root,mount_tag=" TOROBUS_9P_TAG);
+    }
+    add(a, &ok, "-chardev");
+    add(a, &ok, "socket,id=console,fd=%d", c->console_fd);
+    add(a, &ok, "-device");
+    add(a, &ok, "isa-serial,chardev=console");
+    add(a, &ok, "-device");
+    add(a, &ok, "isa-debug-exit,iobase=0x%x,iosize=4", TOROBUS_DEBUG_EXIT);
+
+    add(a, &ok, "-kernel");
+    add(a, &ok, "%s", c->kernel);
+    add(a, &ok, "-append");
+    add(a, &ok,
+        TOROBUS_BOOT_GUEST "=%u " TOROBUS_BOOT_CORES "=%u " TOROBUS_BOOT_NAME
+                           "=%s " TOROBUS_BOOT_SPIN "=%" PRIu64 " " TOROBUS_BOOT_FS
+                           "=%s " TOROBUS_BOOT_CPUMASK "=%u " TOROBUS_BOOT_LOG "=%u",
+        c->guest, c->ncores, c->name, c->spin_ns, shim_fs_name(c->fs), c->host_cpus, c->log);
+    if (!ok)
+        shim_argv_free(a);
+    return ok;
+}
+
+void shim_argv_free(struct shim_argv *a)
+{
+    for (unsigned i = 0; i < a->n; i++)
+        free(a->v[i]);
+    memset(a, 0, sizeof(*a));
+}
+
+/** Whether a shell takes the word as it is. */
+static bool plain(const char *s)
+{
+    return *s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                           "_-./,=:+@%") == strlen(s);
+}
+
+char *shim_argv_format(const struct shim_argv *a)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    if (!f)
+        return NULL;
+    for (unsigned i = 0; i < a->n; i++) {
+        const char *s = a->v[i];
+
+        if (i > 0)
+            fputs(s[0] == '-' ? " \\\n" : " ", f);
+        if (plain(s)) {
+            fputs(s, f);
+            continue;
+        }
+        fputc('\'', f);
+        for (; *s; s++) {
+            if (*s == '\'')
+                fputs("'\\''", f);
+            else
+                fputc(*s, f);
+        }
+        fputc('\'', f);
+    }
+    fputc('\n', f);
+    return fclose(f) == 0 ? text : (free(text), NULL);
+}

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A guest without QEMU: takes QEMU's place (TOROBUS_QEMU), speaks ctl frames over the inherited
+ * descriptor and plays ranks that do what their arguments say. Boot-time misbehaviour is chosen by
+ * TOROBUS_FAKE: silent, version, cores, early, noise, exit, stderr.
+ *
+ * A rank's arguments are a script of words:
+ *   print TEXT      write TEXT and a newline to stdout       eprint TEXT   the same to stderr
+ *   part TEXT       write TEXT without a newline              env NAME     print a variable
+ *   cat             copy stdin to stdout until its end        count        print bytes of stdin
+ *   flood MIB       write so many MiB of a pattern to stdout  pause MS     do nothing for a while
+ *   wait            until a signal comes; it ends the rank    handle N     until signal N; print it
+ *   place           print rank, sizes, cwd and umask          exit N       end with a status
+ *   kill N          end by signal N                           fail ERRNO   cannot be loaded
+ *   panic TEXT      the kernel panics                         die          QEMU exits
+ *   badrank, badmagic, badtype, toolong, overrun              frames that no guest may send
+ *   pmix ...        see fakepmix.c
+ */
+#include "fakeguest.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+static int ctl = -1, console = -1;
+static struct fake_rank ranks[64];
+static unsigned ncores, nended;
+
+static void put(const void *p, size_t n)
+{
+    const char *c = p;
+
+    while (n > 0) {
+        ssize_t w = send(ctl, c, n, MSG_NOSIGNAL);
+
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            exit(9); /* the keeper is gone */
+        c += w;
+        n -= (size_t)w;
+    }
+}
+
+void fake_send(uint16_t type, uint32_t rank, uint32_t arg, const void *body, uint32_t len)
+{
+    struct torobus_ctl_hdr h = {
+        .magic = TOROBUS_CTL_MAGIC, .type = type, .rank = rank, .len = len, .arg = arg};
+
+    put(&h, sizeof(h));
+    put(body, len);
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/** Send as much of the rank's pending output as its credit allows. */
+static void flush_out(struct fake_rank *r)
+{
+    while (r->out_len > 0) {
+        uint32_t n = r->out_len < TOROBUS_CTL_STDIO_MAX ? (uint32_t)r->out_len
+                                                        : TOROBUS_CTL_STDIO_MAX;
+
+        if (n > r->credit)
+            n = r->credit;
+        if (n == 0)
+            return;
+        fake_send(TOROBUS_CTL_STDOUT, r->index, 0, r->out, n);
+        r->credit -= n;
+        r->out_len -= n;
+        memmove(r->out, r->out + n, r->out_len);
+    }
+}
+
+void fake_print(struct fake_rank *r, const void *p, size_t n)
+{
+    r->out = realloc(r->out, r->out_len + n);
+    if (!r->out)
+        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    memcpy(r->out + r->out_len, p, n);
+    r->out_len += n;
+    flush_out(r);
+}
+
+static void end(struct fake_rank *r, uint32_t code)
+{
+    fake_send(TOROBUS_CTL_EXIT, r->index, code, NULL, 0);
+    r->running = false;
+    nended++;
+}
+
+static void parse_start(struct fake_rank *r, const char *body, uint32_t len)
+{
+    struct torobus_ctl_start *s = &r->start;
+    const char *p = body + sizeof(*s);
+
+    if (len < sizeof(*s) || r->known)
+        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    memcpy(s, body, sizeof(*s));
+    if (s->strings != len - sizeof(*s) || body[len - 1] != '\0')
+        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    r->known = true;
+    r->cwd = strdup(p);
+    p += strlen(p) + 1;
+    r->exe = strdup(p);
+    p += strlen(p) + 1;
+    r->argv = calloc(s->argc + 1, sizeof(char *));
+    r->env = calloc(s->envc + 1, sizeof(char *));
+    for (uint32_t i = 0; i < s->argc; i++, p += strlen(p) + 1)
+        r->argv[i] = strdup(p);
+    for (uint32_t i = 0; i < s->envc; i++, p += strlen(p) + 1)
+        r->env[i] = strdup(p);
+    if (p != body + len)
+        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    r->pc = 1;
+    r->credit = TOROBUS_CTL_WINDOW;
+    r->running = true;
+}
+
+const char *fake_env(const struct fake_rank *r, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (char **e = r->env; *e; e++)
+        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=')
+            return *e + n + 1;
+    return NULL;
+}
+
+static void say(struct fake_rank *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#include <stdarg.h>
+static void say(struct fake_rank *r, const char *fmt, ...)
+{
+    char line[4096];
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    fake_print(r, line, (size_t)n);
+}
+
+static bool flood(struct fake_rank *r, const char *mib)
+{
+    uint64_t total = strtoull(mib, NULL, 10) << 20;
+    static char block[TOROBUS_CTL_STDIO_MAX];
+
+    while (r->flooded < total && r->out_len == 0 && r->credit > 0) {
+        for (size_t i = 0; i < sizeof(block); i += 8) {
+            uint64_t v = (r->flooded + i) / 8;
+
+            memcpy(block + i, &v, 8);
+        }
+        fake_print(r, block, sizeof(block));
+        r->flooded += sizeof(block);
+    }
+    return r->flooded >= total && r->out_len == 0;
+}
+
+static void bad_frame(struct fake_rank *r, const char *word)
+{
+    struct torobus_ctl_hdr h = {.magic = TOROBUS_CTL_MAGIC, .type = TOROBUS_CTL_STDOUT};
+    static char big[TOROBUS_CTL_STDIO_MAX + 1];
+
+    if (strcmp(word, "badrank") == 0)
+        h.rank = ncores;
+    else if (strcmp(word, "badmagic") == 0)
+        h.magic = 0;
+    else if (strcmp(word, "badtype") == 0)
+        h.type = 999;
+    else if (strcmp(word, "toolong") == 0)
+        h.len = TOROBUS_CTL_BODY_MAX + 1;
+    else
+        fake_send(TOROBUS_CTL_STDOUT, r->index, 0, big, sizeof(big));
+    put(&h, sizeof(h));
+}
+
+/** One word of the script. @return true if the rank can go on at once. */
+static bool step(struct fake_rank *r)
+{
+    const char *w = r->argv[r->pc], *a = w ? r->argv[r->pc + 1] : NULL;
+    unsigned used = 2;
+
+    if (r->out_len > 0)
+        return false; /* write() blocks */
+    if (!w) {
+        end(r, 0);
+        return false;
+    }
+    if (strcmp(w, "print") == 0) {
+        say(r, "%s\n", a);
+    } else if (strcmp(w, "part") == 0) {
+        say(r, "%s", a);
+    } else if (strcmp(w, "eprint") == 0) {
+        char line[512];
+        int n = snprintf(line, sizeof(line), "%s\n", a);
+
+        fake_send(TOROBUS_CTL_STDERR, r->index, 0, line, (uint32_t)n);
+    } else if (strcmp(w, "env") == 0) {
+        const char *v = fake_env(r, a);
+
+        say(r, "%s=%s\n", a, v ? v : "(unset)");
+    } else if (strcmp(w, "place") == 0) {
+        used = 1;
+        say(r, "rank %u of %u, core %u of %u, flags %u, cwd %s, umask %03o\n", r->start.world_rank,
+            r->start.world_size, r->index, r->start.local_size, r->start.flags, r->cwd,
+            r->start.umask);
+    } else if (strcmp(w, "cat") == 0 || strcmp(w, "count") == 0) {
+        used = 1;
+        if (!r->eof)
+            return false;
+        if (strcmp(w, "count") == 0)
+            say(r, "%llu bytes\n", (unsigned long long)r->in_bytes);
+    } else if (strcmp(w, "flood") == 0) {
+        if (!flood(r, a))
+            return false;
+        r->flooded = 0;
+    } else if (strcmp(w, "pause") == 0) {
+        if (r->until == 0)
+            r->until = now_ms() + strtoull(a, NULL, 10);
+        if (now_ms() < r->until)
+            return false;
+        r->until = 0;
+    } else if (strcmp(w, "wait") == 0) {
+        return false;
+    } else if (strcmp(w, "handle") == 0) {
+        if (r->signal != (uint32_t)atoi(a))
+            return false;
+        say(r, "got signal %u\n", r->signal);
+        r->signal = 0;
+    } else if (strcmp(w, "exit") == 0) {
+        end(r, (uint32_t)atoi(a));
+        return false;
+    } else if (strcmp(w, "kill") == 0) {
+        end(r, 256 + (uint32_t)atoi(a));
+        return false;
+    } else if (strcmp(w, "fail") == 0) {
+        fake_send(TOROBUS_CTL_FAILED, r->index, (uint32_t)atoi(a), "fake failure", 12);
+        r->running = false;
+        nended++;
+        return false;
+    } else if (strcmp(w, "panic") == 0) {
+        fake_send(TOROBUS_CTL_PANIC, TOROBUS_CTL_NOBODY, 0, a, (uint32_t)strlen(a));
+        exit(35);
+    } else if (strcmp(w, "die") == 0) {
+        exit(7);
+    } else if (strcmp(w, "pmix") == 0) {
+        if (!fake_pmix_step(r, &used))
+            return false;
+    } else {
+        used = 1;
+        bad_frame(r, w);
+    }
+    r->pc += used;
+    return true;
+}
+
+static void on_signal(struct fake_rank *r, uint32_t sig)
+{
+    const char *w = r->running ? r->argv[r->pc] : NULL;
+
+    if (!w)
+        return;
+    r->signal = sig;
+    if (sig == 9 || strcmp(w, "handle") != 0 || (uint32_t)atoi(r->argv[r->pc + 1]) != sig)
+        end(r, 256 + sig);
+}
+
+static void on_rank_frame(const struct torobus_ctl_hdr *h, char *body)
+{
+    struct fake_rank *r;
+
+    if (h->rank >= ncores)
+        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    r = &ranks[h->rank];
+    switch (h->type) {
+    case TOROBUS_CTL_RANK_START:
+        r->index = h->rank;
+        parse_start(r, body, h->len);
+        if (!(r->argv[1] && strcmp(r->argv[1], "fail") == 0))
+            fake_send(TOROBUS_CTL_STARTED, h->rank, 0, NULL, 0);
+        break;
+    case TOROBUS_CTL_STDIN:
+        r->in_bytes += h->len;
+        if (h->len == 0)
+            r->eof = true;
+        else
+            fake_send(TOROBUS_CTL_CREDIT, h->rank, h->len, NULL, 0);
+        if (r->running && r->argv[r->pc] && strcmp(r->argv[r->pc], "cat") == 0)
+            fake_print(r, body, h->len);
+        break;
+    case TOROBUS_CTL_SIGNAL:
+        on_signal(r, h->arg);
+        break;
+    case TOROBUS_CTL_CREDIT:
+        if (h->arg >> 24 == 1)
+            r->credit += h->arg & 0xffffff;
+        flush_out(r);
+        break;
+    case TOROBUS_CTL_PMIX:
+        fake_pmix_reply(r, body, h->len);
+        break;
+    default:
+        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    }
+}
+
+static void on_frame(const struct torobus_ctl_hdr *h, char *body)
+{
+    if (h->rank != TOROBUS_CTL_NOBODY) {
+        on_rank_frame(h, body);
+    } else if (h->type == TOROBUS_CTL_SHUTDOWN) {
+        exit(33);
+    } else if (h->type == TOROBUS_CTL_CLOCK) {
+        struct torobus_ctl_clock c;
+
+        if (h->len != sizeof(c))
+            (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        memcpy(&c, body, sizeof(c));
+        if (c.tsc_hz < 100000000ull || c.tsc_hz > 20000000000ull || c.hello_tsc != 4711)
+            (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    } else if (h->type == TOROBUS_CTL_QUERY) {
+        fake_send(TOROBUS_CTL_REPORT, TOROBUS_CTL_NOBODY, 0, "fake report\n", 12);
+    } else {
+        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+    }
+}
+
+/** Read what is there, handle whole frames. @return false at the end of the connection. */
+static bool take(void)
+{
+    static char *buf;
+    static size_t have, room;
+    struct torobus_ctl_hdr h;
+    size_t done = 0;
+    ssize_t n;
+
+    if (room - have < 65536)
+        buf = realloc(buf, room = have + (2u << 20));
+    n = recv(ctl, buf + have, room - have, 0);
+    if (n <= 0)
+        return false;
+    have += (size_t)n;
+    while (have - done >= sizeof(h)) {
+        char *body;
+
+        memcpy(&h, buf + done, sizeof(h));
+        if (!torobus_ctl_hdr_ok(&h))
+            (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        if (have - done < sizeof(h) + h.len)
+            break;
+        body = malloc(h.len + 1);
+        memcpy(body, buf + done + sizeof(h), h.len);
+        body[h.len] = '\0';
+        on_frame(&h, body);
+        free(body);
+        done += sizeof(h) + h.len;
+    }
+    memmove(buf, buf + done, have - done);
+    have -= done;
+    return true;
+}
+
+static int fd_of(int argc, char **argv, const char *prefix)
+{
+    for (int i = 1; i < argc; i++)
+        if (strncmp(argv[i], prefix, strlen(prefix)) == 0)
+            return atoi(argv[i] + strlen(prefix));
+    return -1;
+}
+
+static void boot(const char *how)
+{
+    struct torobus_ctl_hello h = {
+        .version = TOROBUS_ABI_VERSION, .ncores = ncores, .tsc = 4711, .kernel_bytes = 1 << 20};
+
+    if (strcmp(how, "silent") == 0)
+        pause();
+    if (strcmp(how, "exit") == 0)
+        exit(5);
+    if (strcmp(how, "stderr") == 0) {
+        fprintf(stderr, "fake qemu: something is wrong\n");
+        exit(1);
+    }
+    if (strcmp(how, "noise") == 0)
+        dprintf(console, "text from the console\n");
+    if (strcmp(how, "early") == 0)
+        fake_send(TOROBUS_CTL_STDOUT, 0, 0, "x", 1);
+    if (strcmp(how, "version") == 0)
+        h.version = 99;
+    if (strcmp(how, "cores") == 0)
+        h.ncores--;
+    fake_send(TOROBUS_CTL_HELLO, TOROBUS_CTL_NOBODY, 0, &h, sizeof(h));
+}
+
+int main(int argc, char **argv)
+{
+    const char *how = getenv("TOROBUS_FAKE"), *version = getenv("TOROBUS_FAKE_VERSION");
+
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("%s\n", version ? version : "QEMU emulator version 7.2.0 (fake guest)");
+        return 0;
+    }
+    ctl = fd_of(argc, argv, "socket,id=ctl,fd=");
+    console = fd_of(argc, argv, "socket,id=console,fd=");
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "-smp") == 0)
+            ncores = (unsigned)atoi(argv[i + 1]);
+    if (ctl < 0 || console < 0 || ncores == 0 || ncores > 64)
+        return 3;
+    boot(how ? how : "");
+    for (;;) {
+        struct pollfd pfd = {.fd = ctl, .events = POLLIN};
+
+        if (poll(&pfd, 1, 5) > 0 && !take())
+            return 9;
+        for (unsigned i = 0; i < ncores; i++)
+            while (ranks[i].running && step(&ranks[i]))
+                ;
+    }
+}
