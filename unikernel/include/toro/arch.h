@@ -27,6 +27,7 @@ struct arch_thread {
     uint64_t kstack_size;
     uint64_t fs_base, gs_base;
     void *fpu; /**< XSAVE area, 64-byte aligned; NULL for kernel threads */
+    unsigned fpu_core; /**< core whose registers may still hold that state */
 };
 
 /* cores -------------------------------------------------------------------------------------------
@@ -120,10 +121,24 @@ uint8_t arch_in8(uint16_t port);
 uint32_t arch_in32(uint16_t port);
 /** Random bytes (RDRAND, else TSC jitter mixed). */
 void arch_random(void *buf, size_t n);
+/** AT_HWCAP and AT_HWCAP2 of the auxiliary vector. */
+uint64_t arch_hwcap(void);
+uint64_t arch_hwcap2(void);
 /** Kernel command line as the boot protocol gave it. */
 const char *arch_cmdline(void);
+/** TSC at the kernel's first instruction. */
+uint64_t arch_entry_tsc(void);
+/** Bytes of RAM that the kernel image takes. */
+uint64_t arch_image_size(void);
+/** Text to the serial console; the caller serialises. */
+void arch_console_write(const char *s, size_t n);
 /** Return addresses of the frame chain that starts at rbp. Safe on broken chains. @return entries.
  */
 unsigned arch_backtrace(uint64_t rbp, uint64_t *out, unsigned max, bool user);
+/** A panic begins: stops the other cores. @return false if one is under way already. */
+bool arch_panic_enter(void);
+bool arch_panicking(void);
+/** Frame of the trap in the kernel that led to the panic, NULL if none. */
+const struct arch_frame *arch_panic_frame(void);
 
 #endif

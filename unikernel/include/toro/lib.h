@@ -28,7 +28,8 @@ int toro_snprintf(char *buf, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Kernel heap (core/kmalloc.c): from the kernel's own RAM, any core, takes a spin lock, never
- * sleeps. NULL when there is none left. */
+ * sleeps. NULL when there is none left. 16-byte aligned; 64-byte aligned from 64 bytes on. A piece
+ * of any size is physically contiguous. */
 void *toro_kmalloc(size_t size);
 void *toro_kzalloc(size_t size);
 void *toro_krealloc(void *p, size_t size);
@@ -37,6 +38,8 @@ char *toro_kstrdup(const char *s);
 /** Whole pages, physically contiguous, zeroed. */
 void *toro_kpages(size_t npages);
 void toro_kpages_free(void *p, size_t npages);
+/** Give RAM to the page allocator; boot only. */
+void toro_kpages_add(uint64_t pa, uint64_t len);
 /** Bytes of kernel RAM in use (heap, pages, image). */
 uint64_t toro_kmem_used(void);
 
@@ -45,6 +48,9 @@ void toro_printk(int level, const char *fmt, ...) __attribute__((format(printf, 
 /** Print message, registers if in a trap, backtrace; tell the keeper; stop all cores; debug-exit.
  */
 _Noreturn void toro_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/** Name of the kernel function that holds an address, and how far into it. @return NULL if none. The
+ * name is written to buf. */
+const char *toro_ksym(uint64_t addr, char *buf, size_t size, uint64_t *offset);
 #define TORO_ASSERT(c)                                                                             \
     do {                                                                                           \
         if (toro_unlikely(!(c)))                                                                   \

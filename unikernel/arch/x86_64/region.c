@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The bus region in the page tables: largest pages first, split where a program changes the
+ * protection of a part, joined again when a table has become uniform. */
+#include "core.h"
+#include "pte.h"
+#include <toro/errno.h>
+#include <toro/lib.h>
+#include <toro/lock.h>
+#include <torobus/abi.h>
+
+#define SPAN(level) (1ull << (12 + 9 * (level)))
+
+static struct toro_spinlock lock = TORO_SPINLOCK_INIT;
+static uint64_t region_pa, region_size;
+static uint64_t *pdpt;
+static unsigned top_level; /* of the largest page: 2 = 1 GiB, 1 = 2 MiB */
+
+/* One call splits at most two tables at each end of its range. */
+static uint64_t *spare[4];
+static unsigned nspare;
+
+/* What one change has done, for the flush at its end. */
+struct change {
+    bool taken;      /* a right was taken away, or a table is to be freed */
+    uint64_t *freed; /* tables, linked by their first word; an entry that is not present */
+};
+
+static bool is_table(uint64_t e)
+{
+    return (e & PTE_P) && !(e & PTE_PS);
+}
+
+static uint64_t leaf(uint64_t va, unsigned level, unsigned prot)
+{
+    if (prot == 0)
+        return 0;
+    return (region_pa + (va - TOROBUS_REGION_VA)) | PTE_P | PTE_U | PTE_A | PTE_D |
+           (prot & ARCH_PROT_WRITE ? PTE_W : 0) | (prot & ARCH_PROT_EXEC ? 0 : PTE_NX) |
+           (level > 0 ? PTE_PS : 0);
+}
+
+static uint64_t *table_of(uint64_t e)
+{
+    return arch_pa_to_kva(e & PTE_ADDR);
+}
+
+static void free_later(uint64_t *table, unsigned level, struct change *ch)
+{
+    for (unsigned i = 0; level > 0 && i < 512; i++)
+        if (is_table(table[i]))
+            free_later(table_of(table[i]), level - 1, ch);
+    *table = (uint64_t)ch->freed;
+    ch->freed = table;
+    ch->taken = true;
+}
+
+static void split(uint64_t *e, unsigned level)
+{
+    uint64_t *table = spare[--nspare], sub = *e;
+
+    if (level == 1)
+        sub &= ~PTE_PS;
+    for (unsigned i = 0; i < 512; i++)
+        table[i] = sub & PTE_P ? sub + i * SPAN(level - 1) : 0;
+    *e = arch_kva_to_pa(table) | PTE_P | PTE_W | PTE_U;
+}
+
+/* Put one large page in the place of a table whose entries all say the same. */
+static void join(uint64_t *e, unsigned level, struct change *ch)
+{
+    uint64_t *table = table_of(*e), first = table[0];
+
+    if (level > top_level || is_table(first))
+        return;
+    for (unsigned i = 1; i < 512; i++)
+        if (table[i] != (first & PTE_P ? first + i * SPAN(level - 1) : 0))
+            return;
+    *e = first & PTE_P ? first | PTE_PS : 0;
+    free_later(table, 0, ch);
+}
+
+static void set(uint64_t *table, unsigned level, uint64_t from, uint64_t to, unsigned prot,
+                struct change *ch)
+{
+    for (uint64_t va = from, next; va < to; va = next) {
+        uint64_t *e = &table[va >> (12 + 9 * level) & 511];
+
+        next = TORO_MIN(to, TORO_ALIGN_DOWN(va, SPAN(level)) + SPAN(level));
+        if (level <= top_level && next - va == SPAN(level)) {
+            uint64_t old = *e, new = leaf(va, level, prot);
+
+            *e = new;
+            if (is_table(old) && level > 0)
+                free_later(table_of(old), level - 1, ch);
+            else if ((old & PTE_P) &&
+                     (!(new &PTE_P) || (old & ~new &PTE_W) || (new & ~old &PTE_NX)))
+                ch->taken = true;
+        } else {
+            if (!is_table(*e))
+                split(e, level);
+            set(table_of(*e), level - 1, va, next, prot, ch);
+            join(e, level, ch);
+        }
+    }
+}
+
+int arch_map_region(uint64_t pa, uint64_t size)
+{
+    unsigned prot = ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_EXEC;
+    uint64_t end = TOROBUS_REGION_VA + size;
+
+    if (pdpt != NULL || size == 0 || size > TOROBUS_REGION_MAX || size % SPAN(1) != 0 ||
+        pa % SPAN(1) != 0)
+        return -EINVAL;
+    region_pa = pa;
+    region_size = size;
+    top_level = arch_cpu.pdpe1gb && pa % SPAN(2) == 0 && size % SPAN(2) == 0 ? 2 : 1;
+    pdpt = toro_kpages(1);
+    if (pdpt == NULL)
+        return -ENOMEM;
+    for (uint64_t va = TOROBUS_REGION_VA; va < end; va += SPAN(2)) {
+        uint64_t *e = &pdpt[va >> 30 & 511];
+
+        if (top_level == 2) {
+            *e = leaf(va, 2, prot);
+        } else {
+            uint64_t *pd = toro_kpages(1);
+
+            if (pd == NULL)
+                return -ENOMEM;
+            for (uint64_t i = 0; i < 512 && va + i * SPAN(1) < end; i++)
+                pd[i] = leaf(va + i * SPAN(1), 1, prot);
+            *e = arch_kva_to_pa(pd) | PTE_P | PTE_W | PTE_U;
+        }
+    }
+    arch_pml4()[TOROBUS_REGION_VA >> 39 & 511] = arch_kva_to_pa(pdpt) | PTE_P | PTE_W | PTE_U;
+    return 0;
+}
+
+int arch_protect(uint64_t va, uint64_t len, unsigned prot)
+{
+    struct change ch = {false, NULL};
+    uint64_t off = va - TOROBUS_REGION_VA;
+
+    if (va % TORO_PAGE_SIZE != 0 || len % TORO_PAGE_SIZE != 0 || va < TOROBUS_REGION_VA ||
+        off > region_size || len > region_size - off)
+        return -EINVAL;
+    if (len == 0)
+        return 0;
+    toro_spin_lock(&lock);
+    while (nspare < TORO_ARRAY_SIZE(spare)) {
+        uint64_t *page = toro_kpages(1);
+
+        if (page == NULL) {
+            toro_spin_unlock(&lock);
+            return -ENOMEM;
+        }
+        spare[nspare++] = page;
+    }
+    set(pdpt, 2, va, va + len, prot, &ch);
+    arch_tlb_flush(va, len, ch.taken);
+    toro_spin_unlock(&lock);
+    while (ch.freed != NULL) {
+        uint64_t *table = ch.freed;
+
+        ch.freed = (uint64_t *)*table;
+        toro_kpages_free(table, 1);
+    }
+    return 0;
+}
+
+bool arch_fault_spurious(uint64_t va, uint64_t error)
+{
+    const uint64_t *table = pdpt;
+    uint64_t e = 0;
+
+    /* A reserved bit, or the kernel executing a program's page: never allowed. */
+    if ((error & 8) || (error & 20) == 16 || pdpt == NULL || va < TOROBUS_REGION_VA ||
+        va - TOROBUS_REGION_VA >= region_size)
+        return false;
+    toro_spin_lock(&lock);
+    for (unsigned level = 2;; level--) {
+        e = table[va >> (12 + 9 * level) & 511];
+        if (level == 0 || !is_table(e))
+            break;
+        table = table_of(e);
+    }
+    toro_spin_unlock(&lock);
+    return (e & PTE_P) && !((error & 2) && !(e & PTE_W)) && !((error & 16) && (e & PTE_NX));
+}
