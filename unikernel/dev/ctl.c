@@ -81,7 +81,7 @@ void toro_ctl_panic(const char *text)
 static void dispatch(const struct torobus_ctl_hdr *h, const void *body)
 {
     if (h->type >= CTL_TYPES || !handlers[h->type]) {
-        toro_printk(0, "ctl: frame of unknown type %u for rank %u ignored\n", h->type, h->rank);
+        toro_printk(0, "ctl: frame of unknown type %u for rank %u ignored", h->type, h->rank);
         return;
     }
     /* Only here is it certain that the old rank's bytes all came before and the new one's after. */
@@ -117,13 +117,13 @@ static void on_clock(const struct torobus_ctl_hdr *h, const void *body)
     struct torobus_ctl_clock c;
 
     if (h->len != sizeof(c)) {
-        toro_printk(0, "ctl: CLOCK of %u bytes ignored\n", h->len);
+        toro_printk(0, "ctl: CLOCK of %u bytes ignored", h->len);
         return;
     }
     toro_memcpy(&c, body, sizeof(c));
     /* 100 MHz to 100 GHz: outside of that the vDSO's multiplier would not be meaningful. */
     if (c.tsc_hz < 100000000ull || c.tsc_hz > 100000000000ull) {
-        toro_printk(0, "ctl: impossible TSC rate %lu ignored\n", (unsigned long)c.tsc_hz);
+        toro_printk(0, "ctl: impossible TSC rate %lu ignored", (unsigned long)c.tsc_hz);
         return;
     }
     arch_clock_set(c.tsc_hz, c.realtime_ns, c.monotonic_ns, c.hello_tsc);
@@ -134,7 +134,7 @@ static void on_shutdown(const struct torobus_ctl_hdr *h, const void *body)
     (void)h;
     (void)body;
     if (toro_vserial_drain(arch_now_ns() + DRAIN_TIMEOUT) != 0)
-        toro_printk(0, "ctl: the keeper does not read; frames are lost\n");
+        toro_printk(0, "ctl: the keeper does not read; frames are lost");
     arch_exit(TOROBUS_EXIT_OK);
 }
 
@@ -151,8 +151,7 @@ int toro_ctl_init(void)
     toro_stdio_init();
     err = toro_vserial_open(TOROBUS_PORT_CTL, arch_now_ns() + OPEN_TIMEOUT);
     if (err) {
-        toro_printk(0, "ctl: no virtio-serial port 1 named " TOROBUS_PORT_CTL " (error %d)\n",
-                    -err);
+        toro_printk(0, "ctl: no virtio-serial port 1 named " TOROBUS_PORT_CTL " (error %d)", -err);
         toro_kfree(p);
         return err;
     }

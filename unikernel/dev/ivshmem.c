@@ -99,7 +99,7 @@ void toro_ivshmem_init(unsigned guest)
             toro_panic("ivshmem: no interrupt vector for core %u (error %d)", c, -err);
     }
     join(guest);
-    toro_printk(1, "ivshmem: %lu GiB at 0x%lx, peer %u, guest %u of %u\n",
+    toro_printk(1, "ivshmem: %lu GiB at 0x%lx, peer %u, guest %u of %u",
                 (unsigned long)(toro_bus.size >> 30), (unsigned long)toro_bus.pa,
                 toro_bus.ivposition, guest, toro_bus.sb.nguests);
 }

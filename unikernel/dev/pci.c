@@ -96,7 +96,7 @@ void toro_pci_init(void)
 {
     ndevs = 0;
     scan_bus(0, 0);
-    toro_printk(1, "pci: %u functions\n", ndevs);
+    toro_printk(1, "pci: %u functions", ndevs);
 }
 
 struct toro_pci_dev *toro_pci_find(uint16_t vendor, uint16_t device, struct toro_pci_dev *after)

@@ -43,6 +43,14 @@ int toro_ctl_feed(struct toro_ctl_parser *p, const void *data, uint32_t n, toro_
 void toro_stdio_init(void);
 /** A RANK_START for this rank arrived: its streams begin afresh. */
 void toro_stdio_arm(uint32_t rank);
+struct toro_file;
+/** Open file on a rank's stream 0, 1 or 2. NULL if out of memory. */
+struct toro_file *toro_stdio_file(uint32_t rank, unsigned stream);
+/** The rank is gone: forget its unread input and wake whoever still waits on its streams. */
+void toro_stdio_end(uint32_t rank);
+/** Kernel text on a rank's stderr, in order with what the rank wrote. Does not wait for credit.
+ * Caller: thread context. @return 0 or -errno. */
+int toro_stdio_complain(uint32_t rank, const char *text, size_t len);
 
 /** Find the port, start the ctl thread on the boot core. */
 int toro_ctl_init(void);

@@ -5,6 +5,7 @@
 
 #include "list.h"
 #include "lock.h"
+#include "mutex.h"
 #include "sched.h"
 #include "types.h"
 
@@ -14,6 +15,7 @@ struct toro_proc;
 struct toro_linux_stat;
 
 #define TORO_MAX_FDS 1024
+/* Events of poll() and epoll; the numbers are Linux's. */
 #define TORO_POLLIN  0x1u
 #define TORO_POLLOUT 0x4u
 #define TORO_POLLERR 0x8u
@@ -28,7 +30,10 @@ struct toro_file_ops {
     long (*ioctl)(struct toro_file *f, unsigned cmd, unsigned long arg);
     /** Ready events now; if q is not NULL set *q to the wait queue that is woken on changes. */
     unsigned (*poll)(struct toro_file *f, struct toro_waitq **q);
-    /** Address of [off, off + len) for MAP_SHARED, or -errno (as a negative long). */
+    /** Address of [off, off + len) for MAP_SHARED, or -errno (as a negative long). The mapping
+     * holds a reference on f (toro_file_get) until the last byte of it is unmapped: release() gives
+     * the memory back. The address is the same for all ranks; nothing is to be unmapped or zeroed
+     * by the caller, and MAP_FIXED at another address is impossible (-EINVAL). */
     long (*mmap)(struct toro_file *f, uint64_t off, uint64_t len, unsigned prot);
     int (*stat)(struct toro_file *f, struct toro_linux_stat *st);
     toro_ssize (*readdir)(struct toro_file *f, void *buf, size_t n);
@@ -43,10 +48,13 @@ struct toro_file {
     _Atomic int refs;
     unsigned flags; /**< O_* status flags */
     uint64_t pos;
+    struct toro_mutex pos_lock; /**< read() and write() of files with a position */
     struct toro_spinlock lock;
+    struct toro_list epolls; /**< epoll items that watch this file */
     void *priv;
     struct toro_node *node; /**< NULL for pipes and the like */
-    char *path;             /**< absolute, for /proc/self/fd and messages; may be NULL */
+    const char *path;       /**< absolute or like "pipe:[3]", for /proc/self/fd and messages; may be
+                               NULL; lives as long as the file */
 };
 
 struct toro_fdtable {
@@ -72,10 +80,14 @@ int toro_fd_close(struct toro_fdtable *t, int fd);
 /** Close all (end of a rank). */
 void toro_fdtable_clear(struct toro_fdtable *t);
 
-/** Open by path from the kernel (loader). @return file or NULL with *err = -errno. */
+/** Open by path from the kernel (loader), relative to the current rank's cwd, else to "/". flags
+ * are Linux's O_* (linux.h). @return file or NULL with *err = -errno. */
 struct toro_file *toro_fs_open(const char *path, unsigned flags, unsigned mode, int *err);
 /** Read whole [off, off + n) into kernel or pool memory. @return bytes or -errno. */
 toro_ssize toro_file_pread(struct toro_file *f, void *buf, size_t n, uint64_t off);
+
+/** Attributes as fstat() gives them. @return 0 or -errno. */
+int toro_file_stat(struct toro_file *f, struct toro_linux_stat *st);
 
 /** Set up a new rank's files: descriptors 0, 1, 2 on its ctl streams, cwd. @return 0 or -errno. */
 int toro_fs_proc_init(struct toro_proc *p, const char *cwd);
