@@ -3,7 +3,7 @@
  *
  * Who may touch what: the sending half of an endpoint is guarded by its lock, the receiving half of
  * the whole component by the progress guard. Locks are taken only if opal_using_threads(), and
- * never held across an upcall. Everything that knows the shared layouts is in btl_torobus_bus.c. */
+ * never held across an upcall. Only the bus layer knows the shared layouts (btl_torobus_bus.h). */
 #ifndef MCA_BTL_TOROBUS_H
 #define MCA_BTL_TOROBUS_H
 
@@ -29,7 +29,7 @@ typedef struct mca_btl_torobus_modex_t {
     uint32_t epoch; /**< of the port: tells this owner from an earlier or a later one */
     uint32_t guest;
     uint32_t private_memory; /**< 1: its memory is not in the region, put and get cannot reach it */
-    uint32_t reserved;
+    uint32_t pid; /**< of a process with private memory, for the kernel's copy between processes */
     uint8_t uuid[MCA_BTL_TOROBUS_UUID_SIZE]; /**< of the region */
 } mca_btl_torobus_modex_t;
 
@@ -38,6 +38,7 @@ typedef struct mca_btl_torobus_bus_info_t {
     mca_btl_torobus_modex_t self;
     uint32_t nports;
     uint32_t spin_ns; /**< advised time to poll before sleeping */
+    bool has_private; /**< there may be peers whose memory is not in the region */
     bool can_sleep;   /**< there is a doorbell */
 } mca_btl_torobus_bus_info_t;
 
@@ -58,7 +59,8 @@ struct mca_btl_base_endpoint_t {
     opal_list_t pending;      /**< fragments that found the ring full, in order */
     bool queued;              /**< in component.endpoints_pending; guarded by component.lock */
     bool failed;              /**< an error has been reported; nothing is sent any more */
-    int refs;                 /**< add_procs minus del_procs */
+    mca_btl_base_module_t *module;
+    int refs; /**< add_procs minus del_procs */
     opal_proc_t *proc;
     mca_btl_torobus_modex_t addr;
 };
@@ -125,7 +127,10 @@ typedef struct mca_btl_torobus_component_t {
 } mca_btl_torobus_component_t;
 
 OPAL_MODULE_DECLSPEC extern mca_btl_torobus_component_t mca_btl_torobus_component;
+/* Two modules, which share everything but put, get and atomics. A pair of processes belongs to the
+ * second one if the memory of either is not in the region. */
 OPAL_MODULE_DECLSPEC extern mca_btl_base_module_t mca_btl_torobus;
+OPAL_MODULE_DECLSPEC extern mca_btl_base_module_t mca_btl_torobus_private;
 
 /* btl_torobus_bus.c */
 
@@ -172,6 +177,9 @@ int mca_btl_torobus_bus_poll(void);
 bool mca_btl_torobus_bus_sleep(uint64_t ns);
 
 mca_btl_torobus_peer_state_t mca_btl_torobus_bus_peer(const mca_btl_torobus_modex_t *peer);
+
+/** @return true if size bytes at address lie in the region. */
+bool mca_btl_torobus_bus_reaches(uint64_t address, size_t size);
 
 /** Nanoseconds on a clock that is cheap to read. */
 uint64_t mca_btl_torobus_bus_now(void);
@@ -259,12 +267,18 @@ int mca_btl_torobus_atomic_cswap(mca_btl_base_module_t *btl, mca_btl_base_endpoi
 /** Work on queued copies. @return copies completed. */
 int mca_btl_torobus_copy_pending(void);
 
+/* btl_torobus_private.c */
+
+/** Make the second module out of the first, once that has its parameters. */
+void mca_btl_torobus_private_init(void);
+
 /* btl_torobus_progress.c */
 
 int mca_btl_torobus_progress(void);
 
 /** Hand one message to the upper layer. @return false if nobody listens to its tag yet. */
-bool mca_btl_torobus_deliver(mca_btl_base_tag_t tag, void *data, size_t len);
+bool mca_btl_torobus_deliver(mca_btl_base_module_t *btl, mca_btl_base_tag_t tag, void *data,
+                             size_t len);
 
 END_C_DECLS
 

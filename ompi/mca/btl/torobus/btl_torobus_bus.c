@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The only file that knows the shared layouts: attach, rings of both directions, attention, sleep.
- *
- * How a process gets at the region is behind struct bus_platform: in a guest through /dev/torobus,
- * where all anonymous memory lies in the region. */
+/* The bus: rings of both directions, attention, sleep; and the way to it through /dev/torobus in a
+ * guest, where all anonymous memory lies in the region. */
 #include "opal_config.h"
 
 #include <errno.h>
@@ -14,12 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "btl_torobus.h"
-
-#include "torobus/dev.h"
-#include "torobus/region.h"
-#include "torobus/ring.h"
-#include "torobus/wakeup.h"
+#include "btl_torobus_bus.h"
 
 /* Credit goes back to the producer after so many empty polls of a ring. */
 #define FLUSH_POLLS 8
@@ -39,19 +32,11 @@ struct bus_rx {
     uint32_t idle; /**< empty polls in a row */
     bool hot;
     bool failed;
-};
-
-/** How a process gets at its region. */
-struct bus_platform {
-    int (*attach)(struct torobus_dev_info *info, const char **why);
-    void *(*alloc)(size_t size);
-    void (*wait)(uint64_t ns);
-    void (*kick)(uint32_t port);
-    void (*detach)(void);
+    mca_btl_base_module_t *module; /**< which of the two the pair belongs to */
 };
 
 static struct {
-    const struct bus_platform *platform;
+    const mca_btl_torobus_platform_t *platform;
     struct torobus_superblock sb;
     char *base;
     struct torobus_port *self;
@@ -118,18 +103,34 @@ static void dev_detach(void)
     bus.fd = -1;
 }
 
-static const struct bus_platform dev_platform = {dev_attach, dev_alloc, dev_wait, dev_kick,
-                                                 dev_detach};
+const mca_btl_torobus_platform_t mca_btl_torobus_dev = {
+    .attach = dev_attach,
+    .alloc = dev_alloc,
+    .wait = dev_wait,
+    .kick = dev_kick,
+    .detach = dev_detach,
+    .private_memory = false,
+};
 
 /* ---- attach ---- */
+
+/* Its ports belong to Linux processes. */
+static bool native_guest(uint32_t guest)
+{
+    return 0 != torobus_slice_at(bus.base, &bus.sb, guest)->native;
+}
 
 int mca_btl_torobus_bus_open(mca_btl_torobus_bus_info_t *info, const char **why)
 {
     struct torobus_dev_info dev;
     int rc;
 
-    bus.platform = &dev_platform;
+    bus.platform = &mca_btl_torobus_dev;
     rc = bus.platform->attach(&dev, why);
+    if (OPAL_ERR_NOT_AVAILABLE == rc) {
+        bus.platform = &mca_btl_torobus_native;
+        rc = bus.platform->attach(&dev, why);
+    }
     if (OPAL_SUCCESS != rc) {
         return rc;
     }
@@ -150,10 +151,13 @@ int mca_btl_torobus_bus_open(mca_btl_torobus_bus_info_t *info, const char **why)
         .self = {.version = TOROBUS_ABI_VERSION,
                  .port = bus.port,
                  .epoch = atomic_load_explicit(&bus.self->epoch, memory_order_relaxed),
-                 .guest = dev.guest},
+                 .guest = dev.guest,
+                 .private_memory = bus.platform->private_memory,
+                 .pid = (uint32_t)getpid()},
         .nports = bus.sb.nports,
         .spin_ns = dev.spin_ns,
         .can_sleep = 0 != dev.can_sleep,
+        .has_private = bus.platform->private_memory || native_guest(bus.sb.nguests - 1),
     };
     memcpy(info->self.uuid, bus.sb.uuid, sizeof(info->self.uuid));
     return OPAL_SUCCESS;
@@ -324,6 +328,9 @@ static struct bus_rx *rx_find(uint32_t peer)
             return NULL;
         }
         rx->peer = peer;
+        rx->module = bus.platform->private_memory || native_guest(peer / bus.sb.ports_per_guest)
+                         ? &mca_btl_torobus_private
+                         : &mca_btl_torobus;
         bus.rx[peer] = rx;
     }
     if (rx->offset != offset) {
@@ -393,7 +400,8 @@ static int drain(struct bus_rx *rx)
 
     for (n = 0; n < budget; n++) {
         rc = torobus_ring_peek(&rx->ring, &msg);
-        if (TOROBUS_OK != rc || !mca_btl_torobus_deliver(msg.tag, (void *)msg.data, msg.len)) {
+        if (TOROBUS_OK != rc ||
+            !mca_btl_torobus_deliver(rx->module, msg.tag, (void *)msg.data, msg.len)) {
             break;
         }
         bytes += msg.len;
@@ -469,6 +477,13 @@ bool mca_btl_torobus_bus_sleep(uint64_t ns)
 }
 
 /* ---- odds and ends ---- */
+
+bool mca_btl_torobus_bus_reaches(uint64_t address, size_t size)
+{
+    const uint64_t offset = address - (uint64_t)(uintptr_t)bus.base;
+
+    return offset < bus.sb.region_size && size <= bus.sb.region_size - offset;
+}
 
 uint64_t mca_btl_torobus_bus_now(void)
 {

@@ -192,7 +192,7 @@ static mca_btl_base_module_t **torobus_init(int *num_btls, bool progress_threads
     c->bus_open = true;
     check_params();
 
-    modules = calloc(1, sizeof(*modules));
+    modules = calloc(2, sizeof(*modules));
     c->endpoints = calloc(c->bus.nports, sizeof(*c->endpoints));
     if (NULL == modules || NULL == c->endpoints || OPAL_SUCCESS != mca_btl_torobus_frags_init()) {
         goto fail;
@@ -201,8 +201,11 @@ static mca_btl_base_module_t **torobus_init(int *num_btls, bool progress_threads
     if (OPAL_SUCCESS != rc) {
         goto fail;
     }
-    modules[0] = &mca_btl_torobus;
-    *num_btls = 1;
+    modules[(*num_btls)++] = &mca_btl_torobus;
+    if (c->bus.has_private) {
+        mca_btl_torobus_private_init();
+        modules[(*num_btls)++] = &mca_btl_torobus_private;
+    }
     return modules;
 
 fail:

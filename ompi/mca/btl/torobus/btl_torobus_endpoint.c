@@ -62,6 +62,16 @@ static bool find_peer(opal_proc_t *proc, mca_btl_torobus_modex_t *addr)
     return here;
 }
 
+/* The module that a peer belongs to. The own memory can be reached in any case. */
+static mca_btl_base_module_t *module_of(const mca_btl_torobus_modex_t *addr)
+{
+    const mca_btl_torobus_modex_t *self = &mca_btl_torobus_component.bus.self;
+
+    return addr->port != self->port && (0 != self->private_memory || 0 != addr->private_memory)
+               ? &mca_btl_torobus_private
+               : &mca_btl_torobus;
+}
+
 /* The endpoint of a peer, made if there is none yet. Called with the component's lock held. */
 static mca_btl_torobus_endpoint_t *get_endpoint(opal_proc_t *proc,
                                                 const mca_btl_torobus_modex_t *addr)
@@ -78,6 +88,7 @@ static mca_btl_torobus_endpoint_t *get_endpoint(opal_proc_t *proc,
     }
     ep->addr = *addr;
     ep->proc = proc;
+    ep->module = module_of(addr);
     if (addr->port != mca_btl_torobus_component.bus.self.port) {
         ep->tx = mca_btl_torobus_bus_connect(addr);
         if (NULL == ep->tx) {
@@ -99,7 +110,7 @@ int mca_btl_torobus_add_procs(mca_btl_base_module_t *btl, size_t nprocs, opal_pr
 
     for (size_t i = 0; i < nprocs && OPAL_SUCCESS == rc; i++) {
         endpoints[i] = NULL;
-        if (!find_peer(procs[i], &addr)) {
+        if (!find_peer(procs[i], &addr) || btl != module_of(&addr)) {
             continue;
         }
         OPAL_THREAD_LOCK(&mca_btl_torobus_component.lock);
@@ -146,8 +157,8 @@ int mca_btl_torobus_del_procs(mca_btl_base_module_t *btl, size_t nprocs, opal_pr
         while (NULL != (item = opal_list_remove_first(&ep->pending))) {
             mca_btl_torobus_frag_complete((mca_btl_torobus_frag_t *)item, OPAL_ERR_UNREACH);
         }
+        /* endpoints[i] stays as it is: the BML compares it with its other lists afterwards. */
         OBJ_RELEASE(ep);
-        endpoints[i] = NULL;
     }
     return OPAL_SUCCESS;
 }

@@ -150,7 +150,7 @@ void mca_btl_torobus_frag_complete(mca_btl_torobus_frag_t *frag, int status)
     const uint32_t flags = frag->base.des_flags;
 
     if ((MCA_BTL_DES_SEND_ALWAYS_CALLBACK & flags) && NULL != frag->base.des_cbfunc) {
-        frag->base.des_cbfunc(&mca_btl_torobus, frag->endpoint, &frag->base, status);
+        frag->base.des_cbfunc(frag->endpoint->module, frag->endpoint, &frag->base, status);
     }
     if (MCA_BTL_DES_FLAGS_BTL_OWNERSHIP & flags) {
         mca_btl_torobus_free(&mca_btl_torobus, &frag->base);

@@ -17,7 +17,8 @@ static struct {
     uint64_t sleep_ns;  /**< length of the next sleep */
 } idle;
 
-bool mca_btl_torobus_deliver(mca_btl_base_tag_t tag, void *data, size_t len)
+bool mca_btl_torobus_deliver(mca_btl_base_module_t *btl, mca_btl_base_tag_t tag, void *data,
+                             size_t len)
 {
     const mca_btl_active_message_callback_t *reg = mca_btl_base_active_message_trigger + tag;
     mca_btl_base_segment_t segment = {.seg_addr.pval = data, .seg_len = len};
@@ -27,7 +28,7 @@ bool mca_btl_torobus_deliver(mca_btl_base_tag_t tag, void *data, size_t len)
     if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || NULL == reg->cbfunc)) {
         return false;
     }
-    reg->cbfunc(&mca_btl_torobus, tag, &des, reg->cbdata);
+    reg->cbfunc(btl, tag, &des, reg->cbdata);
     return true;
 }
 
@@ -98,6 +99,10 @@ int mca_btl_torobus_progress(void)
      * nothing here. */
     static volatile int32_t busy = 0;
     int events;
+
+    if (OPAL_UNLIKELY(!mca_btl_torobus_component.bus_open)) {
+        return 0;
+    }
 
     if (opal_using_threads()) {
         if (0 != opal_atomic_swap_32(&busy, 1)) {

@@ -7,11 +7,12 @@
 #include "btl_torobus.h"
 
 /* To ourselves: no ring, the receiver is called right here. */
-static void loopback(mca_btl_base_descriptor_t *des, mca_btl_base_tag_t tag)
+static void loopback(mca_btl_base_module_t *btl, mca_btl_base_descriptor_t *des,
+                     mca_btl_base_tag_t tag)
 {
     const mca_btl_active_message_callback_t *reg = mca_btl_base_active_message_trigger + tag;
 
-    reg->cbfunc(&mca_btl_torobus, tag, des, reg->cbdata);
+    reg->cbfunc(btl, tag, des, reg->cbdata);
 }
 
 /* Called with the endpoint's lock held and nothing queued before. */
@@ -47,7 +48,7 @@ int mca_btl_torobus_send(mca_btl_base_module_t *btl, mca_btl_base_endpoint_t *ep
 
     frag->endpoint = ep;
     if (OPAL_UNLIKELY(NULL == ep->tx)) {
-        loopback(des, tag);
+        loopback(btl, des, tag);
         mca_btl_torobus_frag_complete(frag, OPAL_SUCCESS);
         return 1;
     }
@@ -139,7 +140,7 @@ int mca_btl_torobus_sendi(mca_btl_base_module_t *btl, mca_btl_base_endpoint_t *e
         if (0 != payload_size) {
             opal_convertor_get_current_pointer(convertor, &segments[1].seg_addr.pval);
         }
-        loopback(&des, tag);
+        loopback(btl, &des, tag);
         return OPAL_SUCCESS;
     }
 
