@@ -67,7 +67,8 @@ define extra_rule
 $(O)/extra/$(notdir $(1)).o: $(1) $(SRC)/kernel.mk
 	@mkdir -p $$(@D)
 	@$(say) CC $$<
-	$(Q)$(CC) $(CPPFLAGS_K) $(CFLAGS_K) -MMD -MP -MF $$@.d -c $$< -o $$@
+	$(Q)$(CC) $(CPPFLAGS_K) $(if $(filter %.S,$(1)),$(COMMON_K) -D__ASSEMBLY__=1,$(CFLAGS_K)) \
+	    -MMD -MP -MF $$@.d -c $$< -o $$@
 endef
 $(foreach f,$(EXTRA_SRC),$(eval $(call extra_rule,$(f))))
 

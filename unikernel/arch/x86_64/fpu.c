@@ -2,7 +2,10 @@
 /* FPU and vector state. The kernel itself uses none of it, so the registers always hold the state
  * of the user thread that ran last on the core. */
 #include "core.h"
+#include <toro/errno.h>
 #include <toro/lib.h>
+
+#define MXCSR_MASK 0xffffu
 
 int arch_xrstor(const void *area, uint64_t mask);
 int arch_fxrstor(const void *area);
@@ -44,10 +47,13 @@ void arch_fpu_save(void *area)
 
 int arch_fpu_restore(const void *area)
 {
-    int r = arch_cpu.xsave ? arch_xrstor(area, arch_cpu.xcr0) : arch_fxrstor(area);
+    uint32_t mxcsr;
 
     arch_this()->fpu_last = NULL;
-    return r;
+    /* Emulators load impossible MXCSR bits where processors fault. */
+    if (arch_user_load32((const uint32_t *)area + 6, &mxcsr) != 0 || (mxcsr & ~MXCSR_MASK))
+        return -EINVAL;
+    return arch_cpu.xsave ? arch_xrstor(area, arch_cpu.xcr0) : arch_fxrstor(area);
 }
 
 void arch_fpu_init(void *area)

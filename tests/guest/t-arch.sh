@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The hardware layer alone, on a kernel made for the test (arch-kernel.c): both machine types, and
+# processors with and without the features it has two ways for. timeout: 300
+. "$TORO_SRC/tests/lib/tap.sh"
+
+qemu=${QEMU:-qemu-system-x86_64}
+requires "$qemu" timeout
+
+build()
+{
+    ${MAKE:-make} -f "$TORO_SRC/unikernel/kernel.mk" SRC="$TORO_SRC/unikernel" O="$tmp/k" CC="$CC" \
+        WITHOUT="sched mm loader sys fs dev bus pmix core/main.c" \
+        EXTRA_SRC="$TORO_SRC/tests/guest/arch-kernel.c $TORO_SRC/tests/guest/arch-user.S"
+}
+
+boot() # MACHINE CPU
+{
+    timeout 60 "$qemu" -M "$1" -accel tcg,thread=multi -cpu "$2" -smp 2 -m 64 -nodefaults \
+        -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
+        -kernel "$tmp/k/torobus.elf"
+}
+
+# The results of the guest become ours.
+relay() # NAME
+{
+    printf '%s\n' "$out" | tr -d '\r' | sed -n 's/.*TAP //p' >"$tmp/results"
+    while read -r word rest; do
+        case $word in
+        ok) ok 0 "$1: ${rest#* - }" ;;
+        not) ok 1 "$1: ${rest#* - }" ;;
+        1..*) is "$(grep -c 'ok ' "$tmp/results")" "${word#1..}" "$1: no result is missing" ;;
+        esac
+    done <"$tmp/results"
+}
+
+one() # MACHINE CPU
+{
+    tap_capture boot "$1" "$2"
+    relay "$1, $2"
+    is "$status" 33 "$1, $2: QEMU's status says all is well"
+    [ "$status" -eq 33 ] || diag "$out"
+}
+
+runs "the kernel builds" build
+one pc max,-erms,-fsrm
+one q35 max,-erms,-fsrm
+one pc max,-xsave,-fsgsbase,-pdpe1gb,-smep,-rdrand
+one q35 qemu64
+done_testing
