@@ -9,7 +9,10 @@ struct toro_proc;
 
 /** Register /dev/toro-pmix and the ctl handler for TOROBUS_CTL_PMIX. */
 void toro_pmix_init(void);
-/** The rank ends (status as in proc.exit_arg): drop its state, tell waiting peers. */
+/** The rank ends (status as in proc.exit_arg): drop its state, tell waiting peers. May be called
+ * more than once, before or after the rank's files are closed. */
 void toro_pmix_proc_end(struct toro_proc *p);
+/** Messages wait for the rank on /dev/toro-pmix. Any context, no lock. */
+bool toro_pmix_pending(const struct toro_proc *p);
 
 #endif
