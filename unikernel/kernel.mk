@@ -44,7 +44,8 @@ LDFLAGS_K  := -m elf_x86_64 -static --gc-sections -z max-page-size=4096 -z noexe
 LDFLAGS_K  := $(filter-out $(if $(shell $(LD) --help | grep -c warn-rwx | grep -v '^0'),,--no-warn-rwx-segments),$(LDFLAGS_K))
 
 VDSO_FLAGS := -std=gnu11 -O2 -m64 -fPIC -ffreestanding -nostdinc -isystem $(CCINC) -I$(SRC)/arch/$(ARCH) \
-              -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fvisibility=hidden \
+              -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+              -fvisibility=hidden -fno-jump-tables \
               -mgeneral-regs-only -Wall -Wextra -Werror -Wmissing-prototypes
 VDSO_DIR   := $(SRC)/arch/$(ARCH)/vdso
 

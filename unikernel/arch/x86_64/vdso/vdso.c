@@ -21,7 +21,7 @@ struct timezone {
     int32_t minuteswest, dsttime;
 };
 
-extern const struct toro_vdso_data toro_vdso_data;
+extern const struct toro_vdso_data toro_vdso_data __attribute__((visibility("hidden")));
 
 int __vdso_clock_gettime(int clock, struct timespec *ts);
 int __vdso_clock_getres(int clock, struct timespec *ts);
