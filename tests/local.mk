@@ -65,7 +65,10 @@ mpi_sh =
 
 mpi_programs =
 
-bench_sh =
+bench_sh = \
+    tests/bench/t-ringbench.sh
+
+bench_programs = tests/bench/ringbench
 
 # --- how they are built --------------------------------------------------------------------------
 TEST_EXTENSIONS = .sh .t .abi .guest
@@ -75,7 +78,8 @@ abi_bins = $(abi_tests:%=tests/abi/%.abi)
 abi_guest_bins = $(abi_tests:%=tests/abi/%.guest)
 guest_bins = $(guest_tests:%=tests/guest/%.guest)
 mpi_bins = $(mpi_programs:%=tests/mpi/%)
-test_bins = $(unit_bins) $(tsan_bins) $(abi_bins) $(abi_guest_bins) $(guest_bins) $(mpi_bins)
+test_bins = $(unit_bins) $(tsan_bins) $(abi_bins) $(abi_guest_bins) $(guest_bins) $(mpi_bins) \
+    $(bench_programs)
 
 TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_bins) $(abi_guest_bins) \
     $(guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh)
@@ -106,6 +110,13 @@ tests/abi/%.guest: tests/abi/%.abi
 tests/guest/%.guest: $(srcdir)/tests/guest/%.c
 	$(AM_V_at)$(MKDIR_P) $(@D)
 	$(AM_V_CC)$(CC) $(test_cppflags) $(test_cflags) -O2 -fPIE -static-pie -pthread -o $@ $<
+
+# One program of several files; runs on Linux and in a guest.
+tests/bench/ringbench: $(srcdir)/tests/bench/ringbench.c $(srcdir)/tests/bench/ringbench-ours.c \
+    $(srcdir)/tests/bench/ringbench-others.c $(srcdir)/tests/bench/ringbench.h
+	$(AM_V_at)$(MKDIR_P) $(@D)
+	$(AM_V_CC)$(CC) $(test_cppflags) $(test_cflags) -O2 -fPIE -static-pie -pthread -o $@ \
+	    $(filter %.c,$^)
 
 tests/mpi/%: $(srcdir)/tests/mpi/%.c openmpi.stamp
 	$(AM_V_at)$(MKDIR_P) $(@D)
