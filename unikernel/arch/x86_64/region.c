@@ -70,7 +70,7 @@ static void join(uint64_t *e, unsigned level, struct change *ch)
 {
     uint64_t *table = table_of(*e), first = table[0];
 
-    if (level > top_level || is_table(first))
+    if (level > top_level || (level > 1 && is_table(first)))
         return;
     for (unsigned i = 1; i < 512; i++)
         if (table[i] != (first & PTE_P ? first + i * SPAN(level - 1) : 0))

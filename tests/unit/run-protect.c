@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The region's page tables against a plain array of rights: pages split and join, rights end up
+ * where they should and nowhere else, other cores are flushed when one is taken away. */
+#include "tap.h"
+#include "kernel-stubs.h"
+#include "unikernel/lib/string.c"
+#include "unikernel/arch/x86_64/region.c"
+
+#define GIB    (1ull << 30)
+#define SIZE   (3 * GIB)
+#define NPAGES (SIZE / TORO_PAGE_SIZE)
+#define PA     (64 * GIB)
+#define VA     TOROBUS_REGION_VA
+#define ALL    (ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_EXEC)
+
+struct arch_cpu arch_cpu;
+static uint64_t top[512];
+static unsigned flushed_all;
+static uint8_t *shadow;
+static unsigned seed = 5;
+
+uint64_t *arch_pml4(void)
+{
+    return top;
+}
+
+void *arch_pa_to_kva(uint64_t pa)
+{
+    return (void *)pa;
+}
+
+uint64_t arch_kva_to_pa(const void *p)
+{
+    return (uint64_t)p;
+}
+
+void arch_tlb_flush(uint64_t va, uint64_t len, bool all)
+{
+    (void)va;
+    (void)len;
+    flushed_all += all;
+}
+
+static unsigned rnd(unsigned n)
+{
+    seed = seed * 1103515245u + 12345u;
+    return (seed >> 8) % n;
+}
+
+/* What the tables say about a page, -1 if they lead elsewhere. */
+static int rights(uint64_t va)
+{
+    uint64_t e = top[va >> 39 & 511];
+    unsigned level = 2;
+
+    for (;; level--) {
+        if ((e & (PTE_P | PTE_W | PTE_U)) != (PTE_P | PTE_W | PTE_U))
+            return -1;
+        e = ((uint64_t *)(e & PTE_ADDR))[va >> (12 + 9 * level) & 511];
+        if (!(e & PTE_P))
+            return e == 0 ? 0 : -1;
+        if (level == 0 || (e & PTE_PS))
+            break;
+    }
+    if (!(e & PTE_U) || (level == 0 && (e & PTE_PS)))
+        return -1;
+    if ((e & PTE_ADDR & ~(SPAN(level) - 1)) + (va & (SPAN(level) - 1)) != PA + (va - VA))
+        return -1;
+    return (int)(ARCH_PROT_READ | (e & PTE_W ? ARCH_PROT_WRITE : 0) |
+                 (e & PTE_NX ? 0 : ARCH_PROT_EXEC));
+}
+
+/* Rights of an x86 page that was asked for `prot`. */
+static unsigned effective(unsigned prot)
+{
+    return prot == 0 ? 0 : prot | ARCH_PROT_READ;
+}
+
+static unsigned apply(uint64_t page, uint64_t n, unsigned prot)
+{
+    unsigned bad = 0, lost = 0, before = flushed_all;
+
+    for (uint64_t i = page; i < page + n; i++) {
+        lost |= shadow[i] & ~effective(prot);
+        shadow[i] = (uint8_t)effective(prot);
+    }
+    bad += arch_protect(VA + page * TORO_PAGE_SIZE, n * TORO_PAGE_SIZE, prot) != 0;
+    bad += lost && flushed_all == before;
+    /* Both ends and just outside, and a few in the middle. */
+    for (unsigned k = 0; k < 16; k++) {
+        uint64_t i = k == 0 ? page : k == 1 ? page + n - 1 : page + rnd((unsigned)n);
+
+        i = k == 2 && page > 0 ? page - 1 : k == 3 && page + n < NPAGES ? page + n : i;
+        bad += rights(VA + i * TORO_PAGE_SIZE) != shadow[i];
+    }
+    return bad;
+}
+
+static void run(const char *name)
+{
+    unsigned bad = 0;
+    long base;
+
+    pdpt = NULL;
+    t_eq(arch_map_region(PA, SIZE), 0, name);
+    base = stub_pages;
+    memset(shadow, ALL, NPAGES);
+    for (unsigned r = 0; r < 20000; r++) {
+        uint64_t page = rnd(NPAGES), n = 1;
+
+        switch (rnd(4)) {
+        case 0: /* a guard page */
+            break;
+        case 1: /* a few */
+            n = 1 + rnd(600);
+            break;
+        case 2: /* whole large pages */
+            page = TORO_ALIGN_DOWN(page, 512ul);
+            n = 512 * (1 + rnd(3));
+            break;
+        default: /* much, now and then */
+            n = rnd(100) == 0 ? 1 + rnd(NPAGES) : 1 + rnd(3000);
+        }
+        n = TORO_MIN(n, NPAGES - page);
+        bad += apply(page, n, rnd(8));
+    }
+    t_eq(bad, 0, "20000 changes of rights");
+    bad = 0;
+    for (uint64_t i = 0; i < NPAGES; i++)
+        bad += rights(VA + i * TORO_PAGE_SIZE) != shadow[i];
+    t_eq(bad, 0, "every page has its rights");
+    /* Restored piece by piece, as programs do it. */
+    for (uint64_t i = 0; i < NPAGES; i += 128)
+        apply(i, 128, ALL);
+    t_ok(stub_pages <= base + 4, "all tables came back: %ld pages more than at first",
+         stub_pages - base);
+    t_ok(apply(12345, 1, 0) == 0 && stub_pages <= base + 6, "one guard page takes two tables");
+    t_ok(arch_fault_spurious(VA + 12345 * TORO_PAGE_SIZE, 4) == false, "a fault there is a fault");
+    t_ok(arch_fault_spurious(VA + 12346 * TORO_PAGE_SIZE, 6), "one beside it is a stale entry");
+    apply(12345, 1, ARCH_PROT_READ);
+    t_ok(!arch_fault_spurious(VA + 12345 * TORO_PAGE_SIZE, 7) &&
+             !arch_fault_spurious(VA + 12345 * TORO_PAGE_SIZE, 0x15) &&
+             arch_fault_spurious(VA + 12345 * TORO_PAGE_SIZE, 5),
+         "reading may be stale where writing and executing may not");
+    t_ok(!arch_fault_spurious(VA + GIB, 8) && !arch_fault_spurious(VA + GIB, 0x11) &&
+             !arch_fault_spurious(VA + SIZE, 4),
+         "reserved bits, the kernel executing, addresses outside: never stale");
+    apply(12345, 1, ALL);
+    t_eq(arch_protect(VA + SIZE, 4096, 0), -EINVAL, "outside");
+    t_eq(arch_protect(VA + SIZE - 4096, 8192, 0), -EINVAL, "across the end");
+    t_eq(arch_protect(VA + 1, 4096, 0), -EINVAL, "not on a page");
+    t_eq(arch_protect(VA, UINT64_MAX - 4095, 0), -EINVAL, "wraps");
+    stub_pages_max = stub_pages;
+    while (nspare > 0)
+        free(spare[--nspare]);
+    t_eq(arch_protect(VA + 4096, 4096, 0), -ENOMEM, "no memory for tables");
+    t_eq(rights(VA + 4096), ALL, "leaves the rights as they were");
+    stub_pages_max = 1 << 20;
+    for (uint64_t i = 0; i < 512; i++)
+        if (is_table(pdpt[i]))
+            free(table_of(pdpt[i]));
+    free(pdpt);
+}
+
+int main(void)
+{
+    shadow = malloc(NPAGES);
+    arch_cpu.pdpe1gb = true;
+    run("with pages of 1 GiB");
+    arch_cpu.pdpe1gb = false;
+    run("without pages of 1 GiB");
+    free(shadow);
+    return t_done();
+}
