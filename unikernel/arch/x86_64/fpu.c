@@ -32,6 +32,11 @@ size_t arch_fpu_size(void)
     return arch_cpu.fpu_size;
 }
 
+uint64_t arch_fpu_features(void)
+{
+    return arch_cpu.xcr0;
+}
+
 void arch_fpu_save(void *area)
 {
     uint32_t lo = (uint32_t)arch_cpu.xcr0, hi = (uint32_t)(arch_cpu.xcr0 >> 32);

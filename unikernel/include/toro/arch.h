@@ -62,6 +62,8 @@ _Noreturn void arch_enter_user(struct arch_thread *t);
 void arch_set_fs(struct arch_thread *t, uint64_t base); /**< takes effect at once if t is current */
 /** Copy the current thread's FPU state (needed by clone and signal frames). */
 size_t arch_fpu_size(void);
+/** State components in it, as XCR0 names them; 0 if the area is a plain FXSAVE image. */
+uint64_t arch_fpu_features(void);
 void arch_fpu_save(void *area);
 /** @return 0, or -EINVAL for an area that would fault. */
 int arch_fpu_restore(const void *area);
