@@ -7,7 +7,7 @@
 #   abi     tests/abi/NAME.c      static-pie program without MPI: run on Linux, then in a guest
 #   guest   tests/guest/NAME.c    the same, run in a guest only
 #   *_sh    tests/LAYER/t-NAME.sh shell, starts with . "$TORO_SRC/tests/lib/tap.sh"
-#   mpi_programs tests/mpi/NAME.c helpers for mpi_sh, built with the staged mpicc
+#   *_programs                    what the shell tests start
 #
 # All speak TAP (tests/lib/tap.h, tap.sh). "timeout: SECONDS" in the first 15 lines of a test's
 # source changes its time limit of 120 seconds.
@@ -24,12 +24,17 @@ overlay_sh = \
     tests/overlay/t-pristine.sh
 
 unit_tests = \
+    run-kmalloc \
+    run-lib \
+    run-pages \
+    run-protect \
     run-region \
     run-ring \
     run-ring-pair \
     run-wakeup
 
 tsan_tests = \
+    run-kmalloc \
     run-ring-pair \
     run-wakeup
 
@@ -56,19 +61,40 @@ abi_tests = \
 
 guest_tests =
 
+guest_sh = \
+    tests/guest/t-arch.sh
+
 model_sh = \
     tests/model/t-wakeup.sh
 
 shim_sh =
 
-mpi_sh =
-
-mpi_programs =
+mpi_sh = \
+    tests/mpi/t-btl-native.sh
 
 bench_sh = \
     tests/bench/t-ringbench.sh
 
-bench_programs = tests/bench/ringbench
+# --- programs that tests start; paths below tests/, more_PATH are further sources ----------------
+mpi_programs = \
+    btl-p2p \
+    btl-rma \
+    btl-threads \
+    mpi/act-mpi \
+    mpi/pt2pt \
+    region-make
+
+# static-pie without MPI: for Linux and guests
+pie_programs = \
+    bench/ringbench \
+    mpi/act
+more_bench/ringbench = bench/ringbench-ours.c bench/ringbench-others.c
+
+# for the host
+host_programs = \
+    mpi/region-make \
+    shim/fakeguest
+more_shim/fakeguest = shim/fakepmix.c
 
 # --- how they are built --------------------------------------------------------------------------
 TEST_EXTENSIONS = .sh .t .abi .guest
@@ -77,50 +103,62 @@ tsan_bins = $(tsan_tests:%=tests/unit/%.tsan.t)
 abi_bins = $(abi_tests:%=tests/abi/%.abi)
 abi_guest_bins = $(abi_tests:%=tests/abi/%.guest)
 guest_bins = $(guest_tests:%=tests/guest/%.guest)
-mpi_bins = $(mpi_programs:%=tests/mpi/%)
+mpi_bins = $(mpi_programs:%=tests/%)
+pie_bins = $(pie_programs:%=tests/%)
+host_bins = $(host_programs:%=tests/%)
 test_bins = $(unit_bins) $(tsan_bins) $(abi_bins) $(abi_guest_bins) $(guest_bins) $(mpi_bins) \
-    $(bench_programs)
+    $(pie_bins) $(host_bins)
 
-TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_bins) $(abi_guest_bins) \
-    $(guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh)
+TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_bins) $(guest_sh) $(guest_bins) \
+    $(abi_guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh)
 check_DATA = $(test_bins) $(example_programs)
 
+# What else a program with several sources depends on.
+more = $(more_$*:%=$(srcdir)/tests/%)
+test_headers = $(wildcard $(srcdir)/tests/*/*.h)
+
 test_cppflags = -I$(srcdir)/tests/lib -I$(srcdir)/tests -I$(srcdir) -I$(srcdir)/unikernel/include \
-    -I$(srcdir)/orted-shim $(AM_CPPFLAGS) -MMD -MP
+    -I$(srcdir)/orted-shim $(AM_CPPFLAGS) -MMD -MP -MT $@ -MF $@.d
 test_cflags = -std=gnu11 -g -Wall -Wextra -Werror
+test_build = $(test_cppflags) $(test_cflags) -pthread -o $@ $< $(more)
+test_pre = $(AM_V_at)$(MKDIR_P) $(@D)
+pie_build = -O2 -fPIE -static-pie $(test_build)
 
-tests/unit/%.t: $(srcdir)/tests/unit/%.c
-	$(AM_V_at)$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(CC) $(test_cppflags) $(test_cflags) -O1 -fsanitize=address,undefined \
-	    -fno-sanitize-recover=all -pthread -o $@ $< $(unit_libs_$*)
+$(unit_bins): tests/unit/%.t: $(srcdir)/tests/unit/%.c
+	$(test_pre)
+	$(AM_V_CC)$(CC) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+	    $(test_build) $(unit_libs_$*)
 
-tests/unit/%.tsan.t: $(srcdir)/tests/unit/%.c
-	$(AM_V_at)$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(CC) $(test_cppflags) $(test_cflags) -O1 -fsanitize=thread -pthread -o $@ $< \
-	    $(unit_libs_$*)
+$(tsan_bins): tests/unit/%.tsan.t: $(srcdir)/tests/unit/%.c
+	$(test_pre)
+	$(AM_V_CC)$(CC) -O1 -fsanitize=thread $(test_build) $(unit_libs_$*)
 
-tests/abi/%.abi: $(srcdir)/tests/abi/%.c
-	$(AM_V_at)$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(CC) $(test_cppflags) $(test_cflags) -O2 -fPIE -static-pie -pthread -o $@ $<
+$(abi_bins): tests/abi/%.abi: $(srcdir)/tests/abi/%.c
+	$(test_pre)
+	$(AM_V_CC)$(CC) $(pie_build)
 
 # The very same file runs in the guest.
-tests/abi/%.guest: tests/abi/%.abi
+$(abi_guest_bins): tests/abi/%.guest: tests/abi/%.abi
 	$(AM_V_at)rm -f $@ && ln $< $@
 
-tests/guest/%.guest: $(srcdir)/tests/guest/%.c
-	$(AM_V_at)$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(CC) $(test_cppflags) $(test_cflags) -O2 -fPIE -static-pie -pthread -o $@ $<
+$(guest_bins): tests/guest/%.guest: $(srcdir)/tests/guest/%.c
+	$(test_pre)
+	$(AM_V_CC)$(CC) $(pie_build)
 
-# One program of several files; runs on Linux and in a guest.
-tests/bench/ringbench: $(srcdir)/tests/bench/ringbench.c $(srcdir)/tests/bench/ringbench-ours.c \
-    $(srcdir)/tests/bench/ringbench-others.c $(srcdir)/tests/bench/ringbench.h
-	$(AM_V_at)$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(CC) $(test_cppflags) $(test_cflags) -O2 -fPIE -static-pie -pthread -o $@ \
-	    $(filter %.c,$^)
+$(pie_bins): tests/%: $(srcdir)/tests/%.c $(test_headers)
+	$(test_pre)
+	$(AM_V_CC)$(CC) $(pie_build)
 
-tests/mpi/%: $(srcdir)/tests/mpi/%.c openmpi.stamp
-	$(AM_V_at)$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(stage_env) mpicc $(test_cppflags) $(test_cflags) -O2 -o $@ $< $(static_quiet)
+$(host_bins): tests/%: $(srcdir)/tests/%.c $(test_headers)
+	$(test_pre)
+	$(AM_V_CC)$(CC) -O2 $(test_build)
+
+$(mpi_bins): tests/%: $(srcdir)/tests/%.c openmpi.stamp
+	$(test_pre)
+	$(AM_V_CC)$(stage_env) mpicc -O2 $(test_build)
+
+tests/bench/ringbench: $(wildcard $(srcdir)/tests/bench/*.c)
+tests/shim/fakeguest: $(wildcard $(srcdir)/tests/shim/*.c)
 
 -include $(wildcard tests/*/*.d)
 

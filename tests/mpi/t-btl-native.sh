@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# timeout: 300
+# btl/torobus between Linux processes: the rings, the protocols of the PML above them, threads, one
+# kill, without any guest. The region is a file that only this test knows.
+. "$TORO_SRC/tests/lib/tap.sh"
+
+dir=$TORO_BUILD/tests/mpi
+region=$tmp/region
+
+# mpirun on a fresh region; ports of an aborted job are not given back by anybody here.
+bus() # RANKS OPTION... PROGRAM
+{
+    rm -f "$region"
+    "$dir/region-make" "$region" 16 || return 1
+    bus_n=$1
+    shift
+    TOROBUS_REGION=$region timeout 100 mpirun --oversubscribe --bind-to none \
+        --mca oob_tcp_if_include lo --mca pml ob1 --mca btl torobus -x TOROBUS_REGION \
+        -np "$bus_n" "$@"
+}
+
+p2p() # NAME RANKS OPTION...
+{
+    name=$1
+    n=$2
+    shift 2
+    runs "$name" bus "$n" "$@" "$dir/btl-p2p"
+    like "$out" "*all right, $n ranks*" "$name: ran to its end"
+}
+
+p2p "one rank" 1
+p2p "two ranks" 2
+p2p "eight ranks" 8
+p2p "without get" 3 --mca btl_torobus_flags send,put
+p2p "without put and get" 3 --mca btl_torobus_flags send
+p2p "tiny rings" 4 --mca btl_torobus_ring_slots 8 --mca btl_torobus_lane_size 8192 \
+    --mca btl_torobus_max_send_size 4096 --mca btl_torobus_eager_limit 1024 \
+    --mca btl_torobus_flags send
+p2p "never asleep" 2 --mca btl_torobus_sleep 0
+p2p "asleep at once, rings dropped at once" 4 --mca btl_torobus_spin_ns 0 \
+    --mca btl_torobus_gap_ns 1000000 --mca btl_torobus_hot_polls 1
+
+runs "three threads in each of four ranks" bus 4 "$dir/btl-threads"
+like "$out" "*all right, 4 ranks*" "threads: ran to their end"
+
+# The one-sided component that works with messages: these pairs have no atomics.
+runs "one-sided" bus 3 --mca osc pt2pt "$dir/btl-rma"
+like "$out" "*all right, 3 ranks*" "one-sided: ran to its end"
+
+fails "impossible: a region that is none" env TOROBUS_REGION=/dev/null timeout 60 mpirun \
+    --mca oob_tcp_if_include lo --mca btl torobus,self -x TOROBUS_REGION -np 2 "$dir/btl-p2p"
+like "$out" "*TOROBUS_REGION names a file that is no region*" "and it says so"
+runs "a value that cannot work is changed" bus 1 --mca btl_torobus_ring_slots 100 "$dir/btl-p2p"
+like "$out" "*btl_torobus_ring_slots*100*128*" "and said so"
+done_testing
