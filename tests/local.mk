@@ -77,12 +77,11 @@ bench_sh = \
 
 # --- programs that tests start; paths below tests/, more_PATH are further sources ----------------
 mpi_programs = \
-    btl-p2p \
-    btl-rma \
-    btl-threads \
     mpi/act-mpi \
-    mpi/pt2pt \
-    region-make
+    mpi/btl-p2p \
+    mpi/btl-rma \
+    mpi/btl-threads \
+    mpi/pt2pt
 
 # static-pie without MPI: for Linux and guests
 pie_programs = \
