@@ -134,19 +134,14 @@ static void leave(struct fence *f, struct pmix_client *c)
     }
 }
 
-void toro_pmix_fence_gone(struct pmix_job *job, uint32_t pos, struct pmix_client *c)
+void toro_pmix_fence_gone(struct pmix_job *job, uint32_t pos)
 {
     toro_list_each_safe(&fences, l, next)
     {
         struct fence *f = toro_list_entry(l, struct fence, link);
 
-        if (f->job != job || !(f->want & 1ull << pos))
-            continue;
-        if (c && (f->in & 1ull << pos)) {
-            f->in &= ~(1ull << pos); /* it waits no longer itself */
-            c->nwaits--;
-        }
-        finish(f, TOROBUS_PMIX_ERR_UNREACH);
+        if (f->job == job && (f->want & 1ull << pos))
+            finish(f, TOROBUS_PMIX_ERR_UNREACH);
     }
 }
 

@@ -77,15 +77,14 @@ void toro_pmix_inited(struct pmix_client *c, uint32_t id, int32_t status)
     toro_pmix_reply_msg(c, TOROBUS_PMIX_INIT, id, m);
 }
 
-/* The rank takes part no longer; what it has committed stays. c is its client, NULL if it never was
- * one. */
-static void gone(struct pmix_job *j, uint32_t rank, struct pmix_client *c)
+/* The rank takes part no longer; what it has committed stays. */
+static void gone(struct pmix_job *j, uint32_t rank)
 {
     int pos = toro_pmix_pos(j, rank);
 
     if (pos >= 0) {
         j->gone |= 1ull << pos;
-        toro_pmix_fence_gone(j, (uint32_t)pos, c);
+        toro_pmix_fence_gone(j, (uint32_t)pos);
     }
     toro_pmix_get_wake(j, rank);
 }
@@ -96,7 +95,7 @@ void toro_pmix_finalized(struct pmix_client *c, uint32_t id, int32_t status)
         c->finalized = true;
         c->inited = false;
         c->committed = false;
-        gone(c->job, c->rank, c);
+        gone(c->job, c->rank);
     }
     toro_pmix_reply(c, TOROBUS_PMIX_FINALIZE, id, status);
 }
@@ -257,12 +256,12 @@ void toro_pmix_client_end(struct pmix_client *c)
 {
     struct toro_list *l;
 
-    if (c->inited && !toro_pmix_is_hosted(c))
-        tell_others(c);
     if (c->inited || c->finalized)
         toro_pmix.ended |= 1ull << c->index;
     if (c->job)
-        gone(c->job, c->rank, c);
+        gone(c->job, c->rank);
+    if (c->inited && !toro_pmix_is_hosted(c))
+        tell_others(c);
     toro_pmix_get_end(c);
     toro_pmix_publish_end(c);
     toro_pmix_upcall_end(c);
@@ -292,7 +291,7 @@ static void ended(const struct toro_proc *p)
          */
         toro_list_each_safe(&toro_pmix.jobs, l, next)
         {
-            gone(toro_list_entry(l, struct pmix_job, link), p->index, NULL);
+            gone(toro_list_entry(l, struct pmix_job, link), p->index);
         }
     }
     toro_pmix.ended |= 1ull << p->index;

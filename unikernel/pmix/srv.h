@@ -165,8 +165,8 @@ int toro_pmix_pos(const struct pmix_job *job, uint32_t rank);
 void toro_pmix_fence_init(void);
 /** FENCE, CONNECT or DISCONNECT. @return true if taken care of here; false: ask the host. */
 bool toro_pmix_fence(struct pmix_client *c, const struct pmix_msg *m);
-/** The rank takes part no longer: whoever waits for it gets an error. c is its client or NULL. */
-void toro_pmix_fence_gone(struct pmix_job *job, uint32_t pos, struct pmix_client *c);
+/** The rank takes part no longer: whoever waits for it gets an error. */
+void toro_pmix_fence_gone(struct pmix_job *job, uint32_t pos);
 bool toro_pmix_fence_cancel(struct pmix_client *c, uint32_t id);
 
 /* get.c

@@ -83,7 +83,9 @@ enum torobus_pmix_op {
      *  when all have entered. Fences among ranks of one guest make no upcall. */
     TOROBUS_PMIX_FENCE = 5,
     /** hdr.status = exit code, item MSG, PROC items = whom to end (none = the own job). Reply
-     * before the end comes. */
+     * before the end comes. Without a host server the kernel ends the ranks itself with this status
+     * (0-255) and tells it to the proxy of the rank that asked, by this message with id 0 and no
+     * items, before their EXIT frames. */
     TOROBUS_PMIX_ABORT = 6,
     /** Items with key and value; items RANGE and PERSIST. EXISTS if a key is there already. */
     TOROBUS_PMIX_PUBLISH = 7,
