@@ -31,6 +31,7 @@ struct toro_pool {
 static struct toro_pool pools[TORO_MAX_CORES + 1];
 static unsigned npools;
 static uint64_t credit_step;
+static uint64_t guest_limit;
 static _Atomic uint64_t guest_left; /* bytes of the limit that no pool has taken */
 
 static struct extent *extent_new(struct toro_pool *p, uint64_t start, uint64_t end,
@@ -68,6 +69,7 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
     if (mem_limit == 0 || mem_limit > slice_size)
         mem_limit = slice_size;
     npools = ncores + 1;
+    guest_limit = mem_limit;
     credit_step = TORO_ALIGN_UP(TORO_MIN(CREDIT_MAX, mem_limit / 16 / npools), TORO_PAGE_SIZE);
     atomic_store_explicit(&guest_left, mem_limit, memory_order_relaxed);
     for (unsigned i = 0; i < npools; i++) {
@@ -101,6 +103,20 @@ void toro_pool_usage(struct toro_pool *p, uint64_t *used, uint64_t *size)
     *used = p->charged;
     *size = p->end - p->start;
     toro_spin_unlock(&p->lock);
+}
+
+uint64_t toro_pools_limit(uint64_t *used)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < npools; i++) {
+        uint64_t u, size;
+
+        toro_pool_usage(&pools[i], &u, &size);
+        sum += u;
+    }
+    *used = sum;
+    return guest_limit;
 }
 
 /* p->lock held. */

@@ -230,15 +230,16 @@ int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len)
 }
 
 /* Address space for a new vma. Lock held. */
-static long place(struct toro_mm *mm, uint64_t at, uint64_t len, bool fixed, uint64_t align)
+static long place(struct toro_mm *mm, uint64_t at, uint64_t len, enum toro_map_how how,
+                  uint64_t align)
 {
     uint64_t va;
     int r;
 
-    if (fixed) {
+    if (how != TORO_MAP_HINT) {
         if (!toro_pool_has(mm->pool, at, len))
             return -ENOMEM;
-        r = unmap_pool(mm, at, at + len);
+        r = how == TORO_MAP_FIXED ? unmap_pool(mm, at, at + len) : 0;
         if (r == 0)
             r = toro_pool_reserve_at(mm->pool, at, len);
         return r == 0 ? (long)at : r;
@@ -254,8 +255,8 @@ static long place(struct toro_mm *mm, uint64_t at, uint64_t len, bool fixed, uin
     return va != 0 ? (long)va : -ENOMEM;
 }
 
-long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot, bool fixed,
-                 bool soft, enum toro_vma_kind kind, uint64_t align)
+long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
+                 enum toro_map_how how, bool soft, enum toro_vma_kind kind, uint64_t align)
 {
     struct toro_vma *v = toro_kmalloc(sizeof(*v)), *next;
     long va;
@@ -264,7 +265,7 @@ long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot, b
     if (v == NULL)
         return -ENOMEM;
     toro_spin_lock(&mm->lock);
-    va = place(mm, at, len, fixed, align);
+    va = place(mm, at, len, how, align);
     if (va < 0) {
         toro_spin_unlock(&mm->lock);
         toro_kfree(v);
@@ -384,6 +385,46 @@ int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot
     return r;
 }
 
+static int discard_one(struct toro_vma *v, uint64_t start, uint64_t end)
+{
+    unsigned hw = hw_prot(v->prot, v->soft);
+    int r = 0;
+
+    if (!v->committed)
+        return 0;
+    if (v->kind == TORO_VMA_FILE || v->kind == TORO_VMA_IMAGE)
+        return -EINVAL;
+    if (hw != PROT_ALL)
+        r = arch_protect(start, end - start, PROT_ALL);
+    if (r == 0)
+        toro_memset((void *)start, 0, end - start);
+    if (r == 0 && hw != PROT_ALL)
+        r = arch_protect(start, end - start, hw);
+    return r;
+}
+
+int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len)
+{
+    uint64_t end = va + len;
+    int r = 0;
+
+    toro_spin_lock(&mm->lock);
+    if (!toro_pool_has(mm->pool, va, len)) {
+        /* A shared mapping keeps its contents: they are the file's. */
+        r = -ENOMEM;
+        toro_list_each(&mm->shared, it) if (vma_of(it)->start <= va && end <= vma_of(it)->end) r =
+            0;
+    } else if (!covered(mm, va, end)) {
+        r = -ENOMEM;
+    } else {
+        for (struct toro_vma *v = find(mm, va); r == 0 && v != NULL && v->start < end;
+             v = vma_next(mm, v))
+            r = discard_one(v, TORO_MAX(va, v->start), TORO_MIN(end, v->end));
+    }
+    toro_spin_unlock(&mm->lock);
+    return r;
+}
+
 uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk)
 {
     uint64_t old = TORO_ALIGN_UP(mm->brk, TORO_PAGE_SIZE);
@@ -395,7 +436,7 @@ uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk)
     if (new > old)
         r = toro_mm_protect(mm, old, new - old, ARCH_PROT_READ | ARCH_PROT_WRITE);
     else if (new < old)
-        r = toro_mm_map(mm, new, old - new, 0, true, true, TORO_VMA_BRK, 0);
+        r = toro_mm_map(mm, new, old - new, 0, TORO_MAP_FIXED, true, TORO_VMA_BRK, 0);
     if (r >= 0)
         mm->brk = brk;
     return mm->brk;

@@ -157,6 +157,18 @@ static void charge(struct toro_core *c)
     c->since = now;
 }
 
+uint64_t toro_thread_cpu_ns(const struct toro_thread *t)
+{
+    const struct toro_core *c = &toro_cores[t->core];
+    uint64_t now = arch_now_ns(), since = c->since;
+
+    /* Exact on t's own core, else as of a moment ago. */
+    if (c->current == t && now > since &&
+        atomic_load_explicit(&t->state, memory_order_relaxed) == TORO_RUNNING)
+        return t->run_ns + (now - since);
+    return t->run_ns;
+}
+
 static void switch_to(struct toro_core *c, struct toro_thread *next)
 {
     struct toro_thread *prev = c->current;

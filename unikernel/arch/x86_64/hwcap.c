@@ -14,3 +14,8 @@ uint64_t arch_hwcap2(void)
 {
     return arch_cpu.fsgsbase ? 2 : 0;
 }
+
+uint64_t arch_fpu_features(void)
+{
+    return arch_cpu.xsave ? arch_cpu.xcr0 : 3;
+}

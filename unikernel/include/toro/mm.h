@@ -21,6 +21,8 @@ void toro_pool_free(struct toro_pool *p, uint64_t va, uint64_t len);
 /** Bytes handed out, and the limit. */
 void toro_pool_usage(struct toro_pool *p, uint64_t *used, uint64_t *size);
 
+/** The guest's memory limit in bytes. @param[out] used bytes handed out by all pools */
+uint64_t toro_pools_limit(uint64_t *used);
 /** Address space without memory: nothing is charged, touched or zeroed. @return address or 0. */
 uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align);
 /** Exactly this range. @return 0 or -EEXIST, -ENOMEM. */
@@ -38,6 +40,7 @@ struct toro_file;
 /** Linux's PROT_* bits are ARCH_PROT_* bits. */
 enum toro_vma_kind {
     TORO_VMA_ANON,   /**< pool memory */
+    TORO_VMA_FILE,   /**< pool memory: private copy of a file's bytes */
     TORO_VMA_IMAGE,  /**< pool memory: the program */
     TORO_VMA_STACK,  /**< pool memory: the first thread's stack */
     TORO_VMA_BRK,    /**< pool memory: below the program break, or reserved for it */
@@ -69,15 +72,24 @@ struct toro_mm {
 void toro_mm_init(struct toro_mm *mm, struct toro_pool *pool);
 /** Give everything back. Thread context (files are closed). */
 void toro_mm_clear(struct toro_mm *mm);
-/** New memory at an address of the kernel's choice (or exactly at `at` if fixed, replacing what is
- * there). prot 0 reserves; soft leaves the page table alone then. @return address or -errno. */
-long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot, bool fixed,
-                 bool soft, enum toro_vma_kind kind, uint64_t align);
+/** What the address given to toro_mm_map() means. */
+enum toro_map_how {
+    TORO_MAP_HINT,  /**< there if it is free, else elsewhere */
+    TORO_MAP_FIXED, /**< there, replacing what is there */
+    TORO_MAP_EXACT, /**< there, or -EEXIST */
+};
+/** New zeroed memory. prot 0 reserves only; soft leaves the page table alone then. align 0: the
+ * kernel's choice. @return address or -errno. */
+long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
+                 enum toro_map_how how, bool soft, enum toro_vma_kind kind, uint64_t align);
 /** Enter file memory that the file has put at va. Takes over the reference. @return 0 or -errno. */
 int toro_mm_map_shared(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot,
                        struct toro_file *f, uint64_t off);
 int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len);
 int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot);
+/** Make anonymous memory read as zero again. @return 0, -ENOMEM for holes, -EINVAL for file memory.
+ */
+int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len);
 /** Set the end of the data segment. @return the break, unchanged if it cannot be had. */
 uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk);
 /** The first mapping that ends behind va, pool memory or shared; a copy. @return false if none. */

@@ -54,13 +54,13 @@ struct toro_thread {
     const char *where;         /**< what it waits for, for toro-info --stacks */
     /* System call and fault under way (sys/) */
     long sysno;          /**< number of the call, -1 outside */
+    bool restarted;      /**< the call under way is such a second start */
     bool restart;        /**< the call may start again after a signal handler */
     uint64_t restart_at; /**< absolute deadline of an interrupted nanosleep, 0 none */
     int fault_sig;       /**< forced by a CPU exception, 0 none */
     int fault_code;
     uint64_t fault_addr, fault_vector, fault_error;
-    const struct toro_siginfo *waitsig; /**< unused outside rt_sigtimedwait */
-    uint64_t sigwait;                   /**< signals that rt_sigtimedwait takes */
+    uint64_t sigwait; /**< signals that rt_sigtimedwait takes */
 };
 
 /** The running thread of this core. */
@@ -76,6 +76,8 @@ void toro_thread_discard(struct toro_thread *t);
 /** End a wait of t that can be interrupted, and make t look at its `interrupt` and `killed` soon if
  * it runs user code. Any core. */
 void toro_thread_interrupt(struct toro_thread *t);
+/** CPU time that t has had, up to now if it runs. */
+uint64_t toro_thread_cpu_ns(const struct toro_thread *t);
 /** Make a READY thread known to its home core's run queue (from any core). */
 void toro_thread_ready(struct toro_thread *t);
 /** Wake t if it blocks or is about to. Any core, interrupt context too. */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of sys/ share. */
+#ifndef TORO_SYS_H
+#define TORO_SYS_H
+
+#include <toro/ctl.h>
+#include <toro/errno.h>
+#include <toro/lib.h>
+#include <toro/linux.h>
+#include <toro/proc.h>
+#include <toro/syscall.h>
+
+#define SYS_UNUSED(x) ((void)(x))
+/** Parameter lists of handlers that use fewer than six arguments. */
+#define SYS_ARGS0 long a0, long a1, long a2, long a3, long a4, long a5
+#define SYS_REST0                                                                                  \
+    (SYS_UNUSED(a0), SYS_UNUSED(a1), SYS_UNUSED(a2), SYS_UNUSED(a3), SYS_UNUSED(a4), SYS_UNUSED(a5))
+
+#define SYS_NS_PER_S 1000000000ull
+
+#define SIGHUP_      1
+#define SIGILL_      4
+#define SIGTRAP_     5
+#define SIGBUS_      7
+#define SIGFPE_      8
+#define SIGKILL_     9
+#define SIGSEGV_     11
+#define SIGALRM_     14
+#define SIGCHLD_     17
+#define SIGCONT_     18
+#define SIGSTOP_     19
+#define SIGTSTP_     20
+#define SIGTTIN_     21
+#define SIGTTOU_     22
+#define SIGURG_      23
+#define SIGWINCH_    28
+
+#define SIG_BIT(sig) (1ull << ((sig)-1))
+/** Signals that cannot be blocked. */
+#define SIG_NEVER  (SIG_BIT(SIGKILL_) | SIG_BIT(SIGSTOP_))
+
+#define SI_USER_   0
+#define SI_KERNEL_ 0x80
+#define SI_TIMER_  (-2)
+#define SI_QUEUE_  (-1)
+#define SI_TKILL_  (-6)
+
+/** Read a struct timespec. @return 0, -EFAULT, -EINVAL. */
+int sys_timespec_get(const void *user, uint64_t *ns);
+int sys_timespec_put(void *user, uint64_t ns);
+/** Deadline for toro_block(): ns is a duration, or a time of CLOCK_REALTIME / CLOCK_MONOTONIC. */
+uint64_t sys_deadline(bool realtime, bool absolute, uint64_t ns);
+/** Set up a new rank's ITIMER_REAL (sys/itimer.c). */
+void sys_itimer_init(struct toro_proc *p);
+/** Name of a signal: "SIGSEGV". */
+const char *sys_signame(int sig);
+/** Put the handler's frame on the user's stack. @return 0 or -EFAULT. (sys/sigframe.c) */
+int sys_sigframe_push(struct arch_frame *f, int sig, const struct toro_sigaction *act,
+                      uint64_t old_mask, const struct toro_siginfo *info, bool fault);
+/** Tell the user what killed the rank (sys/fault.c). */
+void sys_fault_report(struct arch_frame *f, int sig, const char *note);
+/** The current thread ends: robust list, clear_child_tid (sys/futex.c). */
+void sys_futex_thread_end(struct toro_thread *t);
+/** Wake waiters on a user word (sys/futex.c). */
+long sys_futex_wake(uint64_t addr, unsigned n, uint32_t bits);
+/** A signal that t can take now is pending. p->lock held. */
+bool sys_signal_ready(struct toro_proc *p, struct toro_thread *t);
+/** siginfo_t for the user: 128 bytes. */
+void sys_siginfo_fill(uint8_t out[128], int sig, const struct toro_siginfo *info);
+
+#endif
