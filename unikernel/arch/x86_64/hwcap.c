@@ -14,8 +14,3 @@ uint64_t arch_hwcap2(void)
 {
     return arch_cpu.fsgsbase ? 2 : 0;
 }
-
-uint64_t arch_fpu_features(void)
-{
-    return arch_cpu.xsave ? arch_cpu.xcr0 : 3;
-}
