@@ -54,7 +54,8 @@ static void push_local(struct toro_core *c, struct toro_thread *t)
 
 void toro_thread_ready(struct toro_thread *t)
 {
-    struct toro_core *c = &toro_cores[t->core];
+    unsigned core = t->core; /* once it is queued, t may run, move and end */
+    struct toro_core *c = &toro_cores[core];
     struct toro_thread *head;
 
     if (c == toro_core_self()) {
@@ -70,7 +71,7 @@ void toro_thread_ready(struct toro_thread *t)
                                                   memory_order_relaxed));
     /* Whoever made the list non-empty has sent the interrupt already. */
     if (head == NULL && atomic_load_explicit(&c->polling, memory_order_seq_cst) == 0)
-        arch_ipi(t->core);
+        arch_ipi(core);
 }
 
 void toro_sched_drain(struct toro_core *c)

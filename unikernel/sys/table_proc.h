@@ -36,6 +36,8 @@ TORO_SYSCALL(218, set_tid_address, 1)
 TORO_SYSCALL(231, exit_group, 1)
 TORO_SYSCALL(273, set_robust_list, 2)
 TORO_SYSCALL(274, get_robust_list, 3)
+TORO_SYSCALL(324, membarrier, 3)
+TORO_SYSCALL(334, rseq, 4)
 TORO_SYSCALL(435, clone3, 2)
 /* scheduling: sys/schedule.c */
 TORO_SYSCALL(24, sched_yield, 0)
