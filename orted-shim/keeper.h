@@ -74,15 +74,15 @@ struct keeper_guest {
     bool attached[TOROBUS_MAX_CORES]; /**< a proxy has come (and may have gone) */
     bool ended[TOROBUS_MAX_CORES];
     unsigned nattached, nended;
-    bool failed;       /**< its end was not asked for and has been reported */
-    char last[256];    /**< last line of QEMU's stderr: why it ended */
-    char panic[1024];  /**< text of PANIC */
+    bool failed;      /**< its end was not asked for and has been reported */
+    char last[256];   /**< last line of QEMU's stderr: why it ended */
+    char panic[1024]; /**< text of PANIC */
 };
 
 /** One message of the ivshmem server that waits for its QEMU to read. */
 struct keeper_ivshmem_msg {
     int64_t value;
-    int16_t peer;       /**< whose vector's descriptor goes along; -1 the region's, -2 none */
+    int16_t peer; /**< whose vector's descriptor goes along; -1 the region's, -2 none */
     uint16_t vector;
     uint32_t generation; /**< of that peer */
 };
@@ -118,7 +118,7 @@ struct keeper {
     struct keeper_client *clients;
     bool had_client;
     bool flushed; /**< waits for clients to read their last frames, for the last time */
-    bool ending; /**< last client is gone; leaves the loop when the guests are reaped */
+    bool ending;  /**< last client is gone; leaves the loop when the guests are reaped */
 
     bool ready; /**< region, QEMU and kernel are there */
     struct keeper_region region;

@@ -135,7 +135,8 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
             ok = false;
         }
     }
-    ok = ok && parse_settings((const char *)body + sizeof(a), h->len - (uint32_t)sizeof(a), &s, err);
+    ok =
+        ok && parse_settings((const char *)body + sizeof(a), h->len - (uint32_t)sizeof(a), &s, err);
     ok = ok && get_ready(c->keeper, err);
     ok = ok && (c->guest = keeper_guest_reserve(c->keeper, a.node, err)) != NULL;
     if (ok && h->type == TOROBUS_CTL_ATTACH_RANK) {

@@ -149,6 +149,11 @@ void keeper_ctl_event(struct bufferevent *bev, short what, void *arg)
 
     if (!(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
         return;
+    if (what & BEV_EVENT_WRITING) {
+        /* it takes nothing any more, but its last frames may still be unread */
+        bufferevent_disable(bev, EV_WRITE);
+        return;
+    }
     keeper_ctl_read(bev, g);
     g->ctl = NULL;
     bufferevent_free(bev);

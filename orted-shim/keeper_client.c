@@ -2,6 +2,8 @@
 /* Connections of host programs. */
 #include "keeper.h"
 
+#include "shim_tmpdir.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +114,15 @@ static void on_read(struct bufferevent *bev, void *arg)
     }
 }
 
+/** An orted-shim removes its directory itself unless it was killed. */
+static void remove_tmpdir(const struct keeper_client *c)
+{
+    char path[SHIM_PATH_MAX];
+
+    if (shim_tmpdir_name(NULL, c->keeper->key, c->guest->name, path))
+        shim_tmpdir_remove(path);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct keeper_client *c = arg;
@@ -126,6 +137,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         c->leaving = true;
         if (c->kind == KEEPER_CLIENT_RANK && c->guest)
             keeper_guest_client_gone(c->guest, c);
+        else if (c->kind == KEEPER_CLIENT_NODE && c->guest)
+            remove_tmpdir(c);
         keeper_check_idle(c->keeper);
         return;
     }

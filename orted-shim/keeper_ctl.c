@@ -179,7 +179,8 @@ void keeper_ctl_read(struct bufferevent *bev, void *arg)
         if (h.rank == TOROBUS_CTL_NOBODY) {
             own_frame(g, &h, in);
         } else if (!rank_frame(g, &h, in)) {
-            keeper_guest_fail(g, 1, "guest %s sent an impossible frame (type %u, rank %u, %u bytes)",
+            keeper_guest_fail(g, 1,
+                              "guest %s sent an impossible frame (type %u, rank %u, %u bytes)",
                               g->name, h.type, h.rank, h.len);
             return;
         }

@@ -54,8 +54,9 @@ static void own_report(struct keeper_client *c, bool ports)
 
     if (f) {
         if (k->ready)
-            fprintf(f, "region: %" PRIu64 " GiB, %u slices of %" PRIu64
-                       " GiB, %u ports each; accelerator %s (%s)\n",
+            fprintf(f,
+                    "region: %" PRIu64 " GiB, %u slices of %" PRIu64
+                    " GiB, %u ports each; accelerator %s (%s)\n",
                     k->region.sb.region_size >> 30, k->region.sb.nguests,
                     k->region.sb.slice_size >> 30, k->region.sb.ports_per_guest,
                     shim_accel_name(k->accel), k->accel_reason);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The ivshmem server, after QEMU's docs/specs/ivshmem-spec: messages are one little-endian int64,
  * some with a descriptor. A new peer gets: protocol version 0, its id, -1 with the region, then for
- * every peer (itself last) its id once per vector, each with an eventfd. Old peers get the new one's
- * id and eventfds; an id without descriptor says that the peer has left. Messages wait in a queue
- * per peer, since a socket buffer has room for a few hundred only. */
+ * every peer (itself last) its id once per vector, each with an eventfd. Old peers get the new
+ * one's id and eventfds; an id without descriptor says that the peer has left. Messages wait in a
+ * queue per peer, since a socket buffer has room for a few hundred only. */
 #include "keeper.h"
 
 #include <errno.h>
@@ -138,9 +138,8 @@ bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, in
             break;
         p->nvectors++;
     }
-    ok = p->write_ev && p->nvectors == nvectors &&
-         queue_msg(p, IVSHMEM_VERSION, FD_NONE, 0, 0) && queue_msg(p, slice, FD_NONE, 0, 0) &&
-         queue_msg(p, -1, FD_REGION, 0, 0);
+    ok = p->write_ev && p->nvectors == nvectors && queue_msg(p, IVSHMEM_VERSION, FD_NONE, 0, 0) &&
+         queue_msg(p, slice, FD_NONE, 0, 0) && queue_msg(p, -1, FD_REGION, 0, 0);
     for (unsigned i = 0; ok && i < TOROBUS_MAX_GUESTS; i++)
         if (i != slice && k->peer[i].used)
             ok = introduce(p, &k->peer[i], i);

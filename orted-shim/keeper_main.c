@@ -137,8 +137,7 @@ int keeper_main(const char *key)
     k->base = event_base_new();
     if (!k->base)
         return SHIM_EXIT_FAIL;
-    k->listen_ev =
-        event_new(k->base, LISTEN_FD, EV_READ | EV_PERSIST, keeper_client_accept, k);
+    k->listen_ev = event_new(k->base, LISTEN_FD, EV_READ | EV_PERSIST, keeper_client_accept, k);
     k->idle_timer = evtimer_new(k->base, idle_timeout, k);
     term = evsignal_new(k->base, SIGTERM, on_term, k);
     if (!k->listen_ev || !k->idle_timer || !term)

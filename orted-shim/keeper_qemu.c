@@ -15,10 +15,12 @@
 
 extern char **environ;
 
-/** What QEMU may see of the environment: where to find and to write things, and our own settings. */
+/** What QEMU may see of the environment: where to find and to write things, and our own settings.
+ */
 static bool passes(const char *var)
 {
-    static const char *const names[] = {"PATH=", "HOME=", "TMPDIR=", "LANG=", "LC_ALL=", "TOROBUS_"};
+    static const char *const names[] = {
+        "PATH=", "HOME=", "TMPDIR=", "LANG=", "LC_ALL=", "TOROBUS_"};
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(var, names[i], strlen(names[i])) == 0)

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #define GIB            ((uint64_t)1 << 30)
-#define DEFAULT_GUESTS  15u
-#define DEFAULT_SLICE   (16 * GIB)
+#define DEFAULT_GUESTS 15u
+#define DEFAULT_SLICE  (16 * GIB)
 
 static uint64_t pow2_up(uint64_t v)
 {
@@ -64,8 +64,8 @@ static bool plan(struct torobus_superblock *sb, uint64_t *file_size, char err[51
         sb->ports_per_guest = TOROBUS_MAX_CORES;
     sb->nports = sb->nguests * sb->ports_per_guest;
     sb->slice_hdr_offset = 4096;
-    sb->port_offset = 4096 + pow2_up(sb->nguests * sizeof(struct torobus_slice_hdr) + 4095) / 4096 *
-                                 4096;
+    sb->port_offset =
+        4096 + pow2_up(sb->nguests * sizeof(struct torobus_slice_hdr) + 4095) / 4096 * 4096;
     sb->port_stride = TOROBUS_PORT_STRIDE;
     *file_size = pow2_up(sb->slice_offset + guests * slice);
     sb->region_size = *file_size;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* orted-shim: what mpirun starts in the place of orted (orte_launch_agent). Takes a slice of the bus
- * region for its node, so that a job that does not fit fails at once, then runs the stock orted
+/* orted-shim: what mpirun starts in the place of orted (orte_launch_agent). Takes a slice of the
+ * bus region for its node, so that a job that does not fit fails at once, then runs the stock orted
  * with the same arguments. Either of the two takes the other along when it dies. */
 #include "keeper.h"
 
@@ -8,6 +8,7 @@
 #include "shim_job.h"
 #include "shim_msg.h"
 #include "shim_path.h"
+#include "shim_tmpdir.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -31,23 +32,67 @@
 static const char help[] =
     "Usage: orted-shim ORTED-ARGUMENTS...\n"
     "\n"
-    "Started by mpirun in the place of orted (--mca orte_launch_agent orted-shim): reserves a guest\n"
+    "Started by mpirun in the place of orted (--mca orte_launch_agent orted-shim): reserves a "
+    "guest\n"
     "for this node, then runs the orted of the same installation with the same arguments.\n"
     "The node's name is TOROBUS_NODE (set by toro-rsh), else the host's.\n"
     "\n"
     "  --help, --version\n";
 
-static const int forwarded[] = {SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
+static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,
                                 SIGUSR2, SIGALRM, SIGTSTP, SIGCONT};
 
-/** Value of an MCA parameter in orted's arguments ("-mca name value"), without shell quotes. */
-static const char *mca_param(char **argv, const char *name)
+/** Where the value of an MCA parameter stands in orted's arguments ("-mca name value"). */
+static char **mca_param(char **argv, const char *name)
 {
     for (; argv[0] && argv[1] && argv[2]; argv++)
         if ((strcmp(argv[0], "-mca") == 0 || strcmp(argv[0], "--mca") == 0) &&
             strcmp(argv[1], name) == 0)
-            return argv[2];
+            return &argv[2];
     return NULL;
+}
+
+/**
+ * Give this node's orted a directory of its own.
+ *
+ * @param[in,out] argv orted's arguments; replaced if one had to be added
+ * @return the directory.
+ */
+static const char *own_tmpdir(int argc, char ***argv, const char *key, const char *node)
+{
+    static char path[SHIM_PATH_MAX];
+    char **base = mca_param(*argv, "orte_tmpdir_base"), **more;
+    const char *env = getenv("OMPI_MCA_orte_tmpdir_base");
+    const char *from = env;
+
+    if (!base)
+        base = mca_param(*argv, "orte_remote_tmpdir_base");
+    if (base)
+        from = *base;
+    if (!shim_tmpdir_name(from, key, node, path) || !shim_tmpdir_make(path))
+        shim_die(SHIM_EXIT_FAIL, "cannot make the directory %s: %s", path, strerror(errno));
+    if (base) {
+        /* orted does not heed the "remote" one: it does not know yet that it is a daemon */
+        base[-1] = "orte_tmpdir_base";
+        base[0] = path;
+        return path;
+    }
+    if (env) {
+        if (setenv("OMPI_MCA_orte_tmpdir_base", path, 1) != 0)
+            shim_die(SHIM_EXIT_FAIL, "no memory");
+        return path;
+    }
+    /* argc may have become too large by a word that was taken out: the rest is NULL */
+    more = calloc((size_t)argc + 4, sizeof(*more));
+    if (!more)
+        shim_die(SHIM_EXIT_FAIL, "no memory");
+    for (argc = 0; (*argv)[argc]; argc++)
+        more[argc] = (*argv)[argc];
+    more[argc++] = "-mca";
+    more[argc++] = "orte_tmpdir_base";
+    more[argc++] = path;
+    *argv = more;
+    return path;
 }
 
 static void find_orted(char path[SHIM_PATH_MAX])
@@ -233,7 +278,8 @@ static void daemonize_if_asked(char **argv)
 int main(int argc, char **argv)
 {
     char key[SHIM_KEY_LEN + 1], node[64], path[SHIM_PATH_MAX];
-    const char *uri;
+    const char *tmpdir;
+    char **uri;
     sigset_t set, old;
     int keeper, sigfd, status;
     pid_t orted;
@@ -256,9 +302,10 @@ int main(int argc, char **argv)
     if (!shim_node_name(node))
         shim_die(SHIM_EXIT_FAIL, "TOROBUS_NODE or the host's name cannot be a node's name");
     find_orted(path);
-    shim_job_key(uri, key);
+    shim_job_key(*uri, key);
     keeper = reserve(key, node);
     daemonize_if_asked(argv);
+    tmpdir = own_tmpdir(argc, &argv, key, node);
 
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
@@ -270,6 +317,7 @@ int main(int argc, char **argv)
         shim_die(SHIM_EXIT_FAIL, "signalfd: %s", strerror(errno));
     orted = start_orted(path, argv, &old);
     status = supervise(orted, sigfd, keeper);
+    shim_tmpdir_remove(tmpdir);
     leave(keeper);
     if (WIFSIGNALED(status)) {
         shim_error("orted on node %s was ended by signal %d (%s)", node, WTERMSIG(status),

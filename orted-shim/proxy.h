@@ -18,13 +18,13 @@ struct proxy_pmix;
 
 /** What all ranks of a job have in common, and where the guest is. */
 struct proxy_job {
-    char key[17];      /**< job key */
-    char node[64];     /**< node name */
-    const char *exe;   /**< absolute path */
+    char key[17];    /**< job key */
+    char node[64];   /**< node name */
+    const char *exe; /**< absolute path */
     char **argv;
     const char *cwd;
     uint32_t umask;
-    uint32_t flags;    /**< TOROBUS_START_* */
+    uint32_t flags; /**< TOROBUS_START_* */
     uint32_t world_size;
     uint32_t local_size;
     char settings[512]; /**< "name=value" strings for the keeper, NUL-terminated each */
@@ -45,11 +45,11 @@ enum proxy_state {
 struct proxy {
     struct event_base *base;
     const struct proxy_job *job;
-    uint32_t rank;       /**< local index on the guest */
+    uint32_t rank; /**< local index on the guest */
     uint32_t world_rank;
-    char **env;          /**< environment of the rank */
+    char **env; /**< environment of the rank */
     enum proxy_state state;
-    int code;            /**< how the rank ended */
+    int code; /**< how the rank ended */
     struct bufferevent *bev;
     struct shim_stream out, err;
     struct shim_source in;

@@ -185,6 +185,11 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
     if (!(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
         return;
+    if (what & BEV_EVENT_WRITING) {
+        /* the keeper has closed; what it said last is still to be read */
+        bufferevent_disable(bev, EV_WRITE);
+        return;
+    }
     on_read(bev, p);
     bufferevent_disable(bev, EV_READ | EV_WRITE);
     if (p->state < PROXY_ENDED) {

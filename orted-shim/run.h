@@ -14,7 +14,7 @@ struct run_options {
     enum shim_fs fs;
     uint64_t log;
     uint64_t timeout_s;
-    uint64_t mem; /**< 0: default */
+    uint64_t mem;     /**< 0: default */
     uint64_t spin_ns; /**< UINT64_MAX: default */
     const char *mem_text;
     struct shim_env env; /**< with -x applied */

@@ -29,7 +29,7 @@ struct alone {
     struct proxy *proxy;
     struct shim_env *env;
     uint32_t n, nfinished, ngone;
-    int status; /**< of the first rank that failed */
+    int status;  /**< of the first rank that failed */
     int urgency; /**< how hard the ranks have been asked to end */
     struct event *timer;
 };
@@ -186,8 +186,7 @@ int run_alone(const struct run_options *o, struct proxy_job *job)
     a.proxy = calloc(o->n, sizeof(*a.proxy));
     a.env = calloc(o->n, sizeof(*a.env));
     a.timer = a.base ? evtimer_new(a.base, on_timer, &a) : NULL;
-    if (!a.proxy || !a.env || !a.timer ||
-        !shim_sink_open(&out, a.base, STDOUT_FILENO, o->n > 1) ||
+    if (!a.proxy || !a.env || !a.timer || !shim_sink_open(&out, a.base, STDOUT_FILENO, o->n > 1) ||
         !shim_sink_open(&err, a.base, STDERR_FILENO, o->n > 1))
         shim_die(SHIM_EXIT_FAIL, "no memory or descriptors");
     for (const int *s = run_signals; *s; s++)

@@ -26,13 +26,15 @@ static void find_program(const char *name, char path[SHIM_PATH_MAX])
     case 0:
         return;
     case EACCES:
-        shim_die(SHIM_EXIT_NOEXEC, "%s cannot be executed: it is no regular file or has no execute "
-                                   "permission", name);
+        shim_die(SHIM_EXIT_NOEXEC,
+                 "%s cannot be executed: it is no regular file or has no execute "
+                 "permission",
+                 name);
     default:
-        shim_die(SHIM_EXIT_NOENT, strchr(name, '/')
-                                      ? "%s: there is no such file"
-                                      : "%s: there is no such program in PATH; a program of this "
-                                        "directory is called with ./",
+        shim_die(SHIM_EXIT_NOENT,
+                 strchr(name, '/') ? "%s: there is no such file"
+                                   : "%s: there is no such program in PATH; a program of this "
+                                     "directory is called with ./",
                  name);
     }
 }

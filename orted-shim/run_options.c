@@ -34,7 +34,8 @@ static const char help[] =
     "  --dry-run         print the plan and QEMU's command line, start nothing\n"
     "  --help, --version\n"
     "\n"
-    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_BOOT_TIMEOUT and TOROBUS_SPIN_NS give defaults;\n"
+    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_BOOT_TIMEOUT and TOROBUS_SPIN_NS give "
+    "defaults;\n"
     "TOROBUS_GUESTS and TOROBUS_SLICE_SIZE shape the region; TOROBUS_ACCEL=auto|kvm|tcg;\n"
     "TOROBUS_QEMU and TOROBUS_KERNEL name the files to use; TORO_STRACE=1 prints system calls.\n"
     "\n"
@@ -157,8 +158,7 @@ void run_options(struct run_options *o, int argc, char **argv)
             shim_die(SHIM_EXIT_USAGE, "option %s needs a value; see toro-run --help",
                      argv[optind - 1]);
         default:
-            shim_die(SHIM_EXIT_USAGE, "unknown option %s; see toro-run --help",
-                     argv[optind - 1]);
+            shim_die(SHIM_EXIT_USAGE, "unknown option %s; see toro-run --help", argv[optind - 1]);
         }
     }
     if (optind == argc)

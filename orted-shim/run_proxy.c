@@ -99,11 +99,8 @@ void run_proxy(const struct run_options *o, struct proxy_job *job)
     struct event_base *base = event_base_new();
     struct shim_env env;
     struct shim_sink out, err;
-    struct proxy p = {.base = base,
-                      .job = job,
-                      .on_end = on_end,
-                      .on_gone = on_gone,
-                      .owner = NULL};
+    struct proxy p = {
+        .base = base, .job = job, .on_end = on_end, .on_gone = on_gone, .owner = NULL};
     struct shim_rank_place place = {0};
     char msg[256];
     int fd;

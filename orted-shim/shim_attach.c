@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The way from a client to its job's keeper. Binding the abstract address is the one atomic step:
  * the winner listens and hands the listening socket to the keeper it starts, the losers connect.
- * The address vanishes with the last copy of the socket, so a dead keeper never blocks a new one. */
+ * The address vanishes with the last copy of the socket, so a dead keeper never blocks a new one.
+ */
 #include "shim_attach.h"
 
 #include "shim_job.h"

@@ -46,15 +46,14 @@ bool shim_job_key_env(char key[SHIM_KEY_LEN + 1])
         shim_job_key(uri, key);
         return true;
     }
-    for (const char *const *v = (const char *const[]){"PMIX_SERVER_URI41", "PMIX_SERVER_URI4",
-                                                      "PMIX_SERVER_URI3", "PMIX_SERVER_URI21",
-                                                      "PMIX_SERVER_URI2", NULL};
+    for (const char *const *v =
+             (const char *const[]){"PMIX_SERVER_URI41", "PMIX_SERVER_URI4", "PMIX_SERVER_URI3",
+                                   "PMIX_SERVER_URI21", "PMIX_SERVER_URI2", NULL};
          *v && !server; v++)
         server = getenv(*v);
     if (!ns || !server)
         return false;
-    snprintf(key, SHIM_KEY_LEN + 1, "%016" PRIx64,
-             fnv1a(fnv1a(fnv1a(FNV_START, ns), "@"), server));
+    snprintf(key, SHIM_KEY_LEN + 1, "%016" PRIx64, fnv1a(fnv1a(fnv1a(FNV_START, ns), "@"), server));
     return true;
 }
 

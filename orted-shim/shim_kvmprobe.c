@@ -18,24 +18,44 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GUEST_BYTES  (64u << 10)
-#define GUEST_CODE   0x1000u
-#define GUEST_PML4   0x2000u
-#define GUEST_PDPT   0x3000u
-#define GUEST_PD     0x4000u
-#define GUEST_STACK  0x8000u
-#define LOOPS        2000000u
-#define LIMIT_MS     500
+#define GUEST_BYTES (64u << 10)
+#define GUEST_CODE  0x1000u
+#define GUEST_PML4  0x2000u
+#define GUEST_PDPT  0x3000u
+#define GUEST_PD    0x4000u
+#define GUEST_STACK 0x8000u
+#define LOOPS       2000000u
+#define LIMIT_MS    500
 /** Slower than this per iteration is interpretation: real machines need a few cycles. */
 #define SLOW_NS_PER_LOOP 20.0
 
 static const unsigned char code[] = {
-    0xb9, LOOPS & 0xff, LOOPS >> 8 & 0xff, LOOPS >> 16 & 0xff, LOOPS >> 24 & 0xff, /* mov ecx */
-    0xff, 0xc9,                         /* 1: dec ecx */
-    0x75, 0xfc,                         /* jnz 1b */
-    0x31, 0xc0, 0x31, 0xd2, 0x31, 0xdb, /* xor eax,eax; edx; ebx */
-    0xf0, 0x48, 0x0f, 0xc7, 0x0c, 0x25, 0x00, 0x90, 0x00, 0x00, /* lock cmpxchg16b [0x9000] */
-    0xf4,                                                       /* hlt */
+    0xb9,
+    LOOPS & 0xff,
+    LOOPS >> 8 & 0xff,
+    LOOPS >> 16 & 0xff,
+    LOOPS >> 24 & 0xff, /* mov ecx */
+    0xff,
+    0xc9, /* 1: dec ecx */
+    0x75,
+    0xfc, /* jnz 1b */
+    0x31,
+    0xc0,
+    0x31,
+    0xd2,
+    0x31,
+    0xdb, /* xor eax,eax; edx; ebx */
+    0xf0,
+    0x48,
+    0x0f,
+    0xc7,
+    0x0c,
+    0x25,
+    0x00,
+    0x90,
+    0x00,
+    0x00, /* lock cmpxchg16b [0x9000] */
+    0xf4, /* hlt */
 };
 
 /** One long-mode vCPU with the first 2 MiB mapped to themselves. @return its descriptor or -1. */

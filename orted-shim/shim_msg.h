@@ -8,10 +8,10 @@
 
 /** Exit statuses of the host programs for their own failures (a rank's status passes through). */
 enum shim_exit {
-    SHIM_EXIT_FAIL = 1,    /**< something on the machine is not as it must be */
-    SHIM_EXIT_USAGE = 2,   /**< the command line is wrong */
+    SHIM_EXIT_FAIL = 1,     /**< something on the machine is not as it must be */
+    SHIM_EXIT_USAGE = 2,    /**< the command line is wrong */
     SHIM_EXIT_NOEXEC = 126, /**< the executable cannot run in a guest */
-    SHIM_EXIT_NOENT = 127, /**< there is no such executable */
+    SHIM_EXIT_NOENT = 127,  /**< there is no such executable */
 };
 
 /** Set the name that messages start with (argv[0]'s last part) and note the start time. */

@@ -68,9 +68,9 @@ bool shim_source_open(struct shim_source *s, struct event_base *base, int fd,
     if (!s->buf || s->fd < 0)
         return false;
     /* epoll takes neither files nor some devices (/dev/null, /dev/zero): those are always ready */
-    s->always_ready = fstat(s->fd, &st) == 0 &&
-                      (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode) ||
-                       (S_ISCHR(st.st_mode) && !isatty(s->fd)));
+    s->always_ready =
+        fstat(s->fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ||
+                                   S_ISDIR(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(s->fd)));
     s->ev = event_new(base, s->always_ready ? -1 : s->fd, s->always_ready ? 0 : EV_READ,
                       on_readable, s);
     return s->ev != NULL;

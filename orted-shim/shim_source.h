@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct shim_source {
-    int fd; /**< -1: at the end or closed */
+    int fd;            /**< -1: at the end or closed */
     bool always_ready; /**< a regular file: cannot be polled, never blocks */
     uint32_t window;   /**< bytes that may still be sent */
     struct event *ev;

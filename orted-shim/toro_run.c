@@ -26,6 +26,8 @@ int main(int argc, char **argv)
         return run_alone(&o, &job);
     if (getenv("PMIX_NAMESPACE") && getenv("PMIX_RANK"))
         run_proxy(&o, &job);
-    shim_die(SHIM_EXIT_USAGE, "say how many ranks: toro-run -n RANKS %s ... (or start it with "
-                              "mpirun)", o.app[0]);
+    shim_die(SHIM_EXIT_USAGE,
+             "say how many ranks: toro-run -n RANKS %s ... (or start it with "
+             "mpirun)",
+             o.app[0]);
 }

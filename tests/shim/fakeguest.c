@@ -68,8 +68,8 @@ static uint64_t now_ms(void)
 static void flush_out(struct fake_rank *r)
 {
     while (r->out_len > 0) {
-        uint32_t n = r->out_len < TOROBUS_CTL_STDIO_MAX ? (uint32_t)r->out_len
-                                                        : TOROBUS_CTL_STDIO_MAX;
+        uint32_t n =
+            r->out_len < TOROBUS_CTL_STDIO_MAX ? (uint32_t)r->out_len : TOROBUS_CTL_STDIO_MAX;
 
         if (n > r->credit)
             n = r->credit;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* INIT and FINALIZE: becoming a client of the host's PMIx server, and all that it knows about the
+ * job, so that the guest need not ask key by key. */
+#include "proxy_pmix.h"
+
+#include "shim_msg.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/** What the server may know about the job (rank wildcard). */
+static const char *const job_keys[] = {
+    PMIX_JOB_SIZE,  PMIX_UNIV_SIZE,   PMIX_MAX_PROCS,    PMIX_NUM_NODES,    PMIX_LOCAL_SIZE,
+    PMIX_NODE_SIZE, PMIX_LOCAL_PEERS, PMIX_JOB_NUM_APPS, PMIX_MAPBY,        PMIX_RANKBY,
+    PMIX_BINDTO,    PMIX_TMPDIR,      PMIX_NSDIR,        PMIX_TDIR_RMCLEAN, PMIX_LOCALLDR,
+};
+
+/** About the own rank. */
+static const char *const own_keys[] = {
+    PMIX_LOCAL_RANK, PMIX_NODE_RANK,   PMIX_APPNUM,  PMIX_APP_RANK,  PMIX_APPLDR,
+    PMIX_APP_SIZE,   PMIX_GLOBAL_RANK, PMIX_NODEID,  PMIX_HOSTNAME,  PMIX_LOCALITY_STRING,
+    PMIX_CPUSET,     PMIX_PROCDIR,     PMIX_SPAWNED, PMIX_PARENT_ID,
+};
+
+/** About the other ranks of the node. */
+static const char *const peer_keys[] = {
+    PMIX_LOCAL_RANK, PMIX_NODE_RANK, PMIX_APPNUM, PMIX_HOSTNAME, PMIX_LOCALITY_STRING, PMIX_CPUSET,
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/** Append what the server knows of a list of keys; what it does not know is simply not there. */
+static void gather(struct preq *r, uint32_t rank, const char *const *keys, size_t n)
+{
+    pmix_info_t optional;
+    pmix_proc_t proc;
+
+    PMIX_PROC_LOAD(&proc, r->px->me.nspace, rank);
+    PMIX_INFO_LOAD(&optional, PMIX_OPTIONAL, NULL, PMIX_BOOL);
+    for (size_t i = 0; i < n; i++) {
+        pmix_value_t *v = NULL;
+
+        if (PMIx_Get(&proc, keys[i], &optional, 1, &v) != PMIX_SUCCESS || !v)
+            continue;
+        if (!pmix_value_to_item(&r->reply, keys[i], rank, v) && !r->reply.failed)
+            shim_step("PMIx: %s has type %d, which no guest knows; left out", keys[i], v->type);
+        PMIX_VALUE_RELEASE(v);
+    }
+    PMIX_INFO_DESTRUCT(&optional);
+}
+
+/** Facts about the node's other ranks; one rank's proxy fetches them for all. */
+static void gather_peers(struct preq *r)
+{
+    pmix_value_t *v = NULL;
+    pmix_proc_t proc;
+    char *save, *t;
+
+    PMIX_PROC_LOAD(&proc, r->px->me.nspace, PMIX_RANK_WILDCARD);
+    if (PMIx_Get(&proc, PMIX_LOCAL_PEERS, NULL, 0, &v) != PMIX_SUCCESS || !v)
+        return;
+    if (v->type == PMIX_STRING && v->data.string) {
+        for (t = strtok_r(v->data.string, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
+            uint32_t rank = (uint32_t)strtoul(t, NULL, 10);
+
+            if (rank != r->px->me.rank)
+                gather(r, rank, peer_keys, COUNT(peer_keys));
+        }
+    }
+    PMIX_VALUE_RELEASE(v);
+}
+
+void pmix_op_init(struct preq *r)
+{
+    struct proxy_pmix *px = r->px;
+    pmix_status_t rc;
+
+    if (px->inited) {
+        preq_done(r, TOROBUS_PMIX_ERR_EXISTS);
+        return;
+    }
+    rc = PMIx_Init(&px->me, NULL, 0);
+    if (rc != PMIX_SUCCESS) {
+        shim_error("rank %u: the launcher's PMIx server does not answer: %s", px->proxy->world_rank,
+                   PMIx_Error_string(rc));
+        preq_done(r, pmix_toro_status(rc));
+        return;
+    }
+    px->inited = true;
+    pmix_watch_events(px);
+    pbuf_item(&r->reply, TOROBUS_PMIX_K_NSPACE, px->me.rank, TOROBUS_PMIX_T_STRING, px->me.nspace,
+              (uint32_t)strlen(px->me.nspace));
+    pbuf_u32(&r->reply, TOROBUS_PMIX_K_RANK, px->me.rank, TOROBUS_PMIX_T_U32, px->me.rank);
+    pbuf_item(&r->reply, TOROBUS_PMIX_K_HOSTED, px->me.rank, TOROBUS_PMIX_T_BOOL, "\1", 1);
+    gather(r, PMIX_RANK_WILDCARD, job_keys, COUNT(job_keys));
+    gather(r, px->me.rank, own_keys, COUNT(own_keys));
+    if (px->proxy->rank == 0)
+        gather_peers(r);
+    preq_done(r, TOROBUS_PMIX_SUCCESS);
+}
+
+void pmix_op_finalize(struct preq *r)
+{
+    pmix_status_t rc = PMIx_Finalize(NULL, 0);
+
+    r->px->inited = false;
+    preq_done(r, pmix_toro_status(rc));
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* toro-info: is this machine fit, what runs, and where are the ranks of a job. */
+#include "shim_accel.h"
+#include "shim_attach.h"
+#include "shim_job.h"
+#include "shim_msg.h"
+#include "shim_path.h"
+#include "torobus/ctl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#ifndef TOROBUS_VERSION
+#define TOROBUS_VERSION "0.1.0"
+#endif
+
+#define MAX_JOBS 256
+
+static const char help[] =
+    "Usage: toro-info [OPTION]\n"
+    "\n"
+    "Without an option: checks this machine and lists your running jobs and their guests.\n"
+    "\n"
+    "  --check           check the machine only; status 1 if something is to be fixed\n"
+    "  --jobs            list the jobs only, with the counters of their ports\n"
+    "  --stacks JOB      where every rank of a job is\n"
+    "  --syscalls JOB    system calls that its guests do not know, with counts\n"
+    "  --memory JOB      memory of its guests\n"
+    "  --help, --version\n";
+
+static bool check_one(bool ok, const char *what, const char *text)
+{
+    printf("%-12s %s%s\n", what, ok ? "" : "NOT FIT: ", text);
+    return ok;
+}
+
+static bool check_memory(void)
+{
+    unsigned long long total = 0, avail = 0;
+    char line[160];
+    FILE *f = fopen("/proc/meminfo", "re");
+
+    while (f && fgets(line, sizeof(line), f)) {
+        sscanf(line, "MemTotal: %llu kB", &total);
+        sscanf(line, "MemAvailable: %llu kB", &avail);
+    }
+    if (f)
+        fclose(f);
+    snprintf(line, sizeof(line), "%llu MiB free of %llu MiB%s", avail >> 10, total >> 10,
+             avail >> 10 < 128 ? "; a guest wants 128 MiB" : "");
+    return check_one(avail >> 10 >= 128, "memory", line);
+}
+
+static bool check_orted(void)
+{
+    char dir[SHIM_PATH_MAX], path[SHIM_PATH_MAX + 16];
+
+    if (shim_path_own_dir(dir)) {
+        snprintf(path, sizeof(path), "%s/orted", dir);
+        if (access(path, X_OK) == 0)
+            return check_one(true, "orted", path);
+    }
+    if (shim_path_find("orted", path) == 0)
+        return check_one(true, "orted", path);
+    return check_one(false, "orted",
+                     "none beside this program or in PATH; toro-run -n works, "
+                     "mpirun does not");
+}
+
+static bool check_machine(void)
+{
+    char path[SHIM_PATH_MAX], err[512], text[SHIM_PATH_MAX + 64], reason[256];
+    enum shim_accel accel;
+    bool fit = true;
+    int version;
+
+    if (shim_path_qemu(path, &version, err)) {
+        snprintf(text, sizeof(text), "%d.%d (%s)", version / 100, version % 100, path);
+        check_one(true, "QEMU", text);
+    } else {
+        fit = check_one(false, "QEMU", err);
+    }
+    if (shim_path_kernel(path, err))
+        check_one(true, "kernel", path);
+    else
+        fit = check_one(false, "kernel", err);
+    fit = check_orted() && fit;
+    if (shim_accel_choose(&accel, reason)) {
+        snprintf(text, sizeof(text), "%s (%s)", shim_accel_name(accel), reason);
+        check_one(true, "accelerator", text);
+    } else {
+        fit = check_one(false, "accelerator", reason);
+    }
+    snprintf(text, sizeof(text), "%u; more ranks than that sleep instead of spinning",
+             shim_host_cpus());
+    check_one(true, "cores", text);
+    return check_memory() && fit;
+}
+
+/** Keys of this user's jobs: listening abstract sockets "torobus/<uid>/<key>". */
+static unsigned find_jobs(char keys[MAX_JOBS][SHIM_KEY_LEN + 1])
+{
+    FILE *f = fopen("/proc/net/unix", "re");
+    char line[512], prefix[48];
+    unsigned n = 0;
+
+    snprintf(prefix, sizeof(prefix), " @torobus/%u/", (unsigned)getuid());
+    while (f && n < MAX_JOBS && fgets(line, sizeof(line), f)) {
+        char *p = strstr(line, prefix);
+        unsigned flags = 0;
+
+        /* 0x10000: listening; connections made through it have the same name */
+        if (!p || sscanf(line, "%*s %*s %*s %x", &flags) != 1 || !(flags & 0x10000))
+            continue;
+        p += strlen(prefix);
+        if (strspn(p, "0123456789abcdef") != SHIM_KEY_LEN)
+            continue;
+        memcpy(keys[n], p, SHIM_KEY_LEN);
+        keys[n++][SHIM_KEY_LEN] = '\0';
+    }
+    if (f)
+        fclose(f);
+    return n;
+}
+
+static bool read_all(int fd, void *buf, size_t n)
+{
+    for (char *p = buf; n > 0;) {
+        ssize_t r = read(fd, p, n);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            return false;
+        p += r;
+        n -= (size_t)r;
+    }
+    return true;
+}
+
+/** Ask a keeper. @return its text (to be freed), or NULL after a message. */
+static char *ask(const char *key, uint32_t query, const char *node)
+{
+    struct torobus_ctl_hdr h = {.magic = TOROBUS_CTL_MAGIC,
+                                .type = TOROBUS_CTL_ATTACH_INFO,
+                                .rank = TOROBUS_CTL_NOBODY,
+                                .len = (uint32_t)strlen(node),
+                                .arg = query};
+    struct iovec iov[2] = {{&h, sizeof(h)}, {(void *)node, h.len}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    const struct timeval limit = {.tv_sec = 5};
+    char err[256], *text = NULL;
+    int fd = shim_attach(key, false, NULL, err);
+
+    if (fd < 0) {
+        shim_error("%s", err);
+        return NULL;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    if (sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)(sizeof(h) + h.len) &&
+        read_all(fd, &h, sizeof(h)) && torobus_ctl_hdr_ok(&h) &&
+        (text = malloc((size_t)h.len + 1)) != NULL && read_all(fd, text, h.len)) {
+        text[h.len] = '\0';
+        if (h.type != TOROBUS_CTL_REPORT) {
+            shim_print_foreign(text, h.len);
+            free(text);
+            text = NULL;
+        }
+    } else {
+        shim_error("job %s%s%s does not answer", key, *node ? ", guest " : "", node);
+        free(text);
+        text = NULL;
+    }
+    close(fd);
+    return text;
+}
+
+/** Print text of a guest without letting it drive the terminal. */
+static void print_report(const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        putchar(c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f) ? c : '?');
+    }
+}
+
+static int list_jobs(bool ports)
+{
+    static char keys[MAX_JOBS][SHIM_KEY_LEN + 1];
+    unsigned n = find_jobs(keys);
+
+    for (unsigned i = 0; i < n; i++) {
+        char *text = ask(keys[i], ports ? TOROBUS_CTL_Q_PORTS : 0, "");
+
+        printf("job %s\n", keys[i]);
+        if (text)
+            print_report(text);
+        free(text);
+    }
+    if (n == 0)
+        printf("no jobs\n");
+    return 0;
+}
+
+/** Put a query to all guests of a job that are up. */
+static int query_job(const char *key, uint32_t query)
+{
+    char *list, *line, *save;
+    int status = 0;
+
+    if (strspn(key, "0123456789abcdef") != SHIM_KEY_LEN || strlen(key) != SHIM_KEY_LEN)
+        shim_die(SHIM_EXIT_USAGE, "%s is no job: toro-info --jobs lists them", key);
+    list = ask(key, 0, "");
+    if (!list)
+        return SHIM_EXIT_FAIL;
+    for (line = strtok_r(list, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char node[64], *text;
+
+        if (sscanf(line, "guest %63[^:]:", node) != 1 || !strstr(line, ", up,"))
+            continue;
+        text = ask(key, query, node);
+        printf("guest %s\n", node);
+        if (text)
+            print_report(text);
+        else
+            status = SHIM_EXIT_FAIL;
+        free(text);
+    }
+    free(list);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        uint32_t query;
+    } queries[] = {{"--stacks", TOROBUS_CTL_Q_STACKS},
+                   {"--syscalls", TOROBUS_CTL_Q_SYSCALLS},
+                   {"--memory", TOROBUS_CTL_Q_MEMORY}};
+    int status;
+
+    shim_msg_init(argv[0]);
+    if (argc == 1) {
+        status = check_machine() ? 0 : SHIM_EXIT_FAIL;
+        putchar('\n');
+        list_jobs(false);
+        return fflush(stdout) == 0 ? status : SHIM_EXIT_FAIL;
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(help, stdout);
+        return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
+    }
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("toro-info (Torobus) " TOROBUS_VERSION);
+        return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
+    }
+    if (argc == 2 && strcmp(argv[1], "--check") == 0) {
+        status = check_machine() ? 0 : SHIM_EXIT_FAIL;
+        return fflush(stdout) == 0 ? status : SHIM_EXIT_FAIL;
+    }
+    if (argc == 2 && strcmp(argv[1], "--jobs") == 0)
+        return list_jobs(true);
+    for (unsigned i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        if (strcmp(argv[1], queries[i].name) != 0)
+            continue;
+        if (argc != 3)
+            shim_die(SHIM_EXIT_USAGE, "%s wants a job: toro-info --jobs lists them", argv[1]);
+        return query_job(argv[2], queries[i].query);
+    }
+    shim_die(SHIM_EXIT_USAGE, "unknown option %s; see toro-info --help", argv[1]);
+}
