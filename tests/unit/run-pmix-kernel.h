@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,14 +76,16 @@ static bool k_user_bad; /* copies fail */
 struct k_frame {
     struct k_frame *next;
     uint32_t rank;
-    struct torobus_pmix_hdr h;
+    _Alignas(8) struct torobus_pmix_hdr h;
     uint64_t body[];
 };
+_Static_assert(offsetof(struct k_frame, body) == offsetof(struct k_frame, h) + 16, "as it came");
 static pthread_mutex_t k_frame_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct k_frame *k_frames;
 
 void arch_relax(void)
 {
+    sched_yield();
 }
 
 void *toro_kmalloc(size_t n)
@@ -231,6 +234,7 @@ int toro_block(uint64_t deadline, bool interruptible)
 {
     (void)deadline;
     (void)interruptible;
+    sched_yield();
     return 0;
 }
 
