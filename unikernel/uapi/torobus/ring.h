@@ -236,6 +236,19 @@ static inline int torobus_ring_reload(struct torobus_ring_tx *tx)
     return TOROBUS_OK;
 }
 
+/** @return true if a slot is free by what is known without looking at the consumer's line. */
+static inline bool torobus_ring_free(const struct torobus_ring_tx *tx)
+{
+    return tx->tail - tx->head <= tx->slot_mask;
+}
+
+/** Reserve a slot for at most TOROBUS_RING_INLINE bytes; torobus_ring_free() has said yes. */
+static inline void *torobus_ring_inline(struct torobus_ring_tx *tx)
+{
+    tx->resv_lane = 0;
+    return tx->slot[tx->tail & tx->slot_mask].payload;
+}
+
 /**
  * Find room for a message.
  *
@@ -253,14 +266,13 @@ static inline int torobus_ring_reserve(struct torobus_ring_tx *tx, uint32_t len,
     uint32_t need, pos, to_end;
     int rc;
 
-    while (tx->tail - tx->head > tx->slot_mask) {
+    while (!torobus_ring_free(tx)) {
         rc = torobus_ring_reload(tx);
         if (rc != TOROBUS_OK)
             return rc;
     }
     if (len <= TOROBUS_RING_INLINE) {
-        tx->resv_lane = 0;
-        *data = tx->slot[tx->tail & tx->slot_mask].payload;
+        *data = torobus_ring_inline(tx);
         return TOROBUS_OK;
     }
     if (len > torobus_ring_max_len(lane_size))

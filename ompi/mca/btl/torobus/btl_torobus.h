@@ -153,20 +153,6 @@ mca_btl_torobus_tx_t *mca_btl_torobus_bus_connect(const mca_btl_torobus_modex_t 
 /** Forget the sending half. Its ring stays until the process ends: the peer may still poll it. */
 void mca_btl_torobus_bus_disconnect(mca_btl_torobus_tx_t *tx);
 
-/**
- * Find room in the ring.
- *
- * @return OPAL_SUCCESS and *data; OPAL_ERR_OUT_OF_RESOURCE when it is full; OPAL_ERR_BAD_PARAM when
- *         len can never fit; OPAL_ERR_UNREACH when the peer broke the protocol or no ring can be
- * had
- *
- * Caller: holds the endpoint's lock until after the commit.
- */
-int mca_btl_torobus_bus_reserve(mca_btl_torobus_tx_t *tx, size_t len, void **data);
-
-/** Publish what was reserved and see to it that the peer notices. */
-void mca_btl_torobus_bus_commit(mca_btl_torobus_tx_t *tx, size_t len, mca_btl_base_tag_t tag);
-
 /** The ring is full and we are about to sleep. @return true if there is room after all. */
 bool mca_btl_torobus_bus_starve(mca_btl_torobus_tx_t *tx);
 
@@ -181,8 +167,14 @@ mca_btl_torobus_peer_state_t mca_btl_torobus_bus_peer(const mca_btl_torobus_mode
 /** @return true if size bytes at address lie in the region. */
 bool mca_btl_torobus_bus_reaches(uint64_t address, size_t size);
 
-/** Nanoseconds on a clock that is cheap to read. */
-uint64_t mca_btl_torobus_bus_now(void);
+/** A clock that costs next to nothing to read: the CPU's time stamp counter. */
+static inline uint64_t mca_btl_torobus_bus_ticks(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+
+/** @return its ticks in a nanosecond; 0 in the first millisecond, when that is not known yet. */
+double mca_btl_torobus_bus_tick_rate(void);
 
 /** Count one-sided operations for the port's statistics. */
 void mca_btl_torobus_bus_count_put(size_t size);

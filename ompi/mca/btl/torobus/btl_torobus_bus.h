@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Inside of the bus layer: how a process gets at its region. Two ways: /dev/torobus in a guest, and
- * a mapping of the region's file by a Linux process of the host. */
+/* Inside of the bus layer, which alone knows the shared layouts: how a process gets at its region,
+ * the two halves of a connection, and the sender's fast path, inlined into btl_torobus_send.c. */
 #ifndef MCA_BTL_TOROBUS_BUS_H
 #define MCA_BTL_TOROBUS_BUS_H
 
 #include "btl_torobus.h"
+
+#include <string.h>
 
 #include "torobus/dev.h"
 #include "torobus/region.h"
@@ -33,7 +35,111 @@ typedef struct mca_btl_torobus_platform_t {
     bool private_memory;
 } mca_btl_torobus_platform_t;
 
-extern const mca_btl_torobus_platform_t mca_btl_torobus_dev;    /* btl_torobus_bus.c */
+extern const mca_btl_torobus_platform_t mca_btl_torobus_dev;    /* btl_torobus_dev.c */
 extern const mca_btl_torobus_platform_t mca_btl_torobus_native; /* btl_torobus_native.c */
+
+/** Sending half towards one port. Guarded by its endpoint's lock. */
+struct mca_btl_torobus_tx_t {
+    struct torobus_ring_tx ring;
+    struct torobus_port *port; /**< the peer's */
+    uint32_t peer;
+    bool starving;
+};
+
+/** Receiving half towards one sending port. */
+typedef struct mca_btl_torobus_rx_t {
+    struct torobus_ring_rx ring;
+    mca_btl_base_module_t *module; /**< which of the two the pair belongs to */
+    uint64_t offset;               /**< what the directory said; 0: not attached */
+    uint32_t peer;
+    uint32_t idle; /**< empty polls in a row */
+    bool hot;
+    bool failed;
+} mca_btl_torobus_rx_t;
+
+/** The one bus of a process. */
+typedef struct mca_btl_torobus_bus_t {
+    struct torobus_port *self;
+    uint32_t port;
+    uint32_t nhot;
+    uint32_t limit; /**< empty polls after which a ring is dropped, for nhot rings */
+    const mca_btl_torobus_platform_t *platform;
+    char *base;
+    struct torobus_superblock sb; /**< checked copy */
+    uint64_t opened_ns, opened_ticks;
+    mca_btl_torobus_rx_t *hot[TOROBUS_MAX_PORTS];
+    mca_btl_torobus_rx_t *rx[TOROBUS_MAX_PORTS];
+} mca_btl_torobus_bus_t;
+
+extern mca_btl_torobus_bus_t mca_btl_torobus_bus;
+
+/** @return true if the ports of a guest belong to Linux processes. */
+bool mca_btl_torobus_bus_native(uint32_t guest);
+
+/** Ring a doorbell. */
+void mca_btl_torobus_bus_kick(uint32_t port);
+
+/** Everything but a message that fits into a free slot of a ring that is there. */
+int mca_btl_torobus_bus_reserve_slow(mca_btl_torobus_tx_t *tx, size_t len, void **data);
+
+/** Add to a counter of the own port. It has one writer unless the application uses threads. */
+static inline void mca_btl_torobus_bus_count(_Atomic uint64_t *counter, uint64_t n)
+{
+    if (OPAL_UNLIKELY(opal_using_threads())) {
+        atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+    } else {
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                              memory_order_relaxed);
+    }
+}
+
+/**
+ * Find room in the ring.
+ *
+ * @return OPAL_SUCCESS and *data; OPAL_ERR_OUT_OF_RESOURCE when it is full; OPAL_ERR_BAD_PARAM when
+ *         len can never fit; OPAL_ERR_UNREACH when the peer broke the protocol or no ring can be
+ * had
+ *
+ * Caller: holds the endpoint's lock until after the commit.
+ */
+static inline int mca_btl_torobus_bus_reserve(mca_btl_torobus_tx_t *tx, size_t len, void **data)
+{
+    if (OPAL_LIKELY(TOROBUS_RING_INLINE >= len && torobus_ring_free(&tx->ring))) {
+        *data = torobus_ring_inline(&tx->ring);
+        return OPAL_SUCCESS;
+    }
+    return mca_btl_torobus_bus_reserve_slow(tx, len, data);
+}
+
+/** Publish what was reserved and see to it that the peer notices. */
+static inline void mca_btl_torobus_bus_commit(mca_btl_torobus_tx_t *tx, size_t len,
+                                              mca_btl_base_tag_t tag)
+{
+    struct torobus_port_stats *stats = &mca_btl_torobus_bus.self->stats;
+
+    torobus_ring_commit(&tx->ring, (uint32_t)len, tag);
+    if (OPAL_UNLIKELY(torobus_wake_sent(tx->port, mca_btl_torobus_bus.port))) {
+        mca_btl_torobus_bus_kick(tx->peer);
+    }
+    mca_btl_torobus_bus_count(&stats->msgs_sent, 1);
+    mca_btl_torobus_bus_count(&stats->bytes_sent, len);
+}
+
+/** memcpy that does not call anything for the sizes of headers and small messages. */
+static inline void mca_btl_torobus_copy_small(unsigned char *to, const void *from, size_t n)
+{
+    const unsigned char *p = from;
+
+    if (OPAL_LIKELY(8 <= n && n <= 16)) {
+        uint64_t head, tail;
+
+        memcpy(&head, p, 8);
+        memcpy(&tail, p + n - 8, 8);
+        memcpy(to, &head, 8);
+        memcpy(to + n - 8, &tail, 8);
+    } else {
+        memcpy(to, p, n);
+    }
+}
 
 #endif

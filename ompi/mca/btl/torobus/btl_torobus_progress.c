@@ -2,6 +2,8 @@
 /* Progress: poll, send what is queued, copy what is left, and sleep when there is nothing. */
 #include "opal_config.h"
 
+#include <sched.h>
+
 #include "btl_torobus.h"
 
 #include "opal/sys/atomic.h"
@@ -12,9 +14,11 @@
 /** Idle time of the process. Guarded by the progress guard. */
 static struct {
     unsigned int polls; /**< empty ones since the last event */
-    uint64_t last;      /**< clock at the last empty poll */
-    uint64_t since;     /**< clock when the application began to wait */
+    uint64_t last;      /**< ticks at the last empty poll */
+    uint64_t since;     /**< ticks when the application began to wait */
     uint64_t sleep_ns;  /**< length of the next sleep */
+    uint64_t gap_ticks, spin_ticks;
+    bool calibrated;
 } idle;
 
 bool mca_btl_torobus_deliver(mca_btl_base_module_t *btl, mca_btl_base_tag_t tag, void *data,
@@ -52,6 +56,20 @@ static bool idle_starve(void)
     return room;
 }
 
+/* Turn the parameters into ticks. */
+static bool idle_calibrate(void)
+{
+    const double rate = mca_btl_torobus_bus_tick_rate();
+
+    if (0 >= rate) {
+        return false;
+    }
+    idle.gap_ticks = (uint64_t)(rate * mca_btl_torobus_component.gap_ns);
+    idle.spin_ticks = (uint64_t)(rate * mca_btl_torobus_component.spin_ns);
+    idle.calibrated = true;
+    return true;
+}
+
 /*
  * An empty poll. Sleep if the application has waited long enough.
  *
@@ -75,13 +93,16 @@ static void idle_poll(void)
     if (!c->sleep) {
         return;
     }
-    now = mca_btl_torobus_bus_now();
-    if (8 == idle.polls || now - idle.last > c->gap_ns) {
+    if (OPAL_UNLIKELY(!idle.calibrated) && !idle_calibrate()) {
+        return;
+    }
+    now = mca_btl_torobus_bus_ticks();
+    if (8 == idle.polls || now - idle.last > idle.gap_ticks) {
         idle.since = now;
         idle.sleep_ns = (uint64_t)c->sleep_min_us * 1000;
     }
     idle.last = now;
-    if (now - idle.since < (uint64_t)c->spin_ns || 0 != opal_list_get_size(&c->copies_pending) ||
+    if (now - idle.since < idle.spin_ticks || 0 != opal_list_get_size(&c->copies_pending) ||
         idle_starve()) {
         return;
     }
@@ -90,7 +111,7 @@ static void idle_poll(void)
         idle.sleep_ns = 2 * idle.sleep_ns < max_ns ? 2 * idle.sleep_ns : max_ns;
         mca_btl_torobus_endpoints_check();
     }
-    idle.last = mca_btl_torobus_bus_now();
+    idle.last = mca_btl_torobus_bus_ticks();
 }
 
 int mca_btl_torobus_progress(void)
@@ -98,6 +119,7 @@ int mca_btl_torobus_progress(void)
     /* One thread at a time. Held during upcalls as well: an upcall that calls opal_progress() finds
      * nothing here. */
     static volatile int32_t busy = 0;
+    static volatile unsigned int missed = 0;
     int events;
 
     if (OPAL_UNLIKELY(!mca_btl_torobus_component.bus_open)) {
@@ -106,6 +128,10 @@ int mca_btl_torobus_progress(void)
 
     if (opal_using_threads()) {
         if (0 != opal_atomic_swap_32(&busy, 1)) {
+            /* Where a rank has one core, the thread that is here may need it to go on. */
+            if (0 == (++missed & 15)) {
+                sched_yield();
+            }
             return 0;
         }
     } else if (OPAL_UNLIKELY(busy)) {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "btl_torobus.h"
+#include "btl_torobus_bus.h"
 
 /* To ourselves: no ring, the receiver is called right here. */
 static void loopback(mca_btl_base_module_t *btl, mca_btl_base_descriptor_t *des,
@@ -99,11 +99,11 @@ static int sendi_push(mca_btl_torobus_endpoint_t *ep, opal_convertor_t *converto
     if (OPAL_UNLIKELY(OPAL_SUCCESS != rc)) {
         return rc;
     }
-    memcpy(data, header, header_size);
+    mca_btl_torobus_copy_small(data, header, header_size);
     if (0 != payload_size) {
         if (OPAL_LIKELY(!opal_convertor_need_buffers(convertor))) {
             opal_convertor_get_current_pointer(convertor, &user);
-            memcpy(data + header_size, user, payload_size);
+            mca_btl_torobus_copy_small(data + header_size, user, payload_size);
         } else {
             iov.iov_base = (IOVBASE_TYPE *)(data + header_size);
             iov.iov_len = payload_size;
