@@ -103,6 +103,13 @@ static toro_ssize dev_read(struct toro_file *f, void *buf, size_t n, uint64_t *p
     return rc ? rc : (toro_ssize)len;
 }
 
+/* Room for another request of c. Lock not needed. */
+static bool accepts(const struct pmix_client *c)
+{
+    return c->queued_bytes < PMIX_QUEUE_SOFT && c->nqueued < PMIX_QUEUE_MSGS &&
+           c->nwaits < PMIX_WAITS;
+}
+
 static toro_ssize dev_write(struct toro_file *f, const void *buf, size_t n, uint64_t *pos)
 {
     struct pmix_after after = {.end = 0};
@@ -128,8 +135,7 @@ static toro_ssize dev_write(struct toro_file *f, const void *buf, size_t n, uint
     toro_spin_lock(&toro_pmix.lock);
     if (c->file != f)
         rc = -EBADF;
-    else if (c->queued_bytes >= PMIX_QUEUE_SOFT || c->nqueued >= PMIX_QUEUE_MSGS ||
-             c->nwaits >= PMIX_WAITS)
+    else if (!accepts(c))
         rc = -EAGAIN;
     else
         toro_pmix_request(c, m, &after);
@@ -146,12 +152,11 @@ static toro_ssize dev_write(struct toro_file *f, const void *buf, size_t n, uint
 static unsigned dev_poll(struct toro_file *f, struct toro_waitq **q)
 {
     struct pmix_client *c = of(f);
-    uint32_t n;
 
     if (q)
         *q = &c->wq;
-    n = atomic_load_explicit(&c->nqueued, memory_order_acquire);
-    return (n ? TORO_POLLIN : 0) | (n < PMIX_QUEUE_MSGS ? TORO_POLLOUT : 0);
+    return (atomic_load_explicit(&c->nqueued, memory_order_acquire) ? TORO_POLLIN : 0) |
+           (accepts(c) ? TORO_POLLOUT : 0);
 }
 
 static void dev_release(struct toro_file *f)

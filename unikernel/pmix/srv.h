@@ -56,7 +56,7 @@ struct pmix_client {
     struct toro_waitq wq;
     struct toro_list queue; /**< struct pmix_msg, to be read */
     _Atomic uint32_t nqueued;
-    uint32_t queued_bytes, nwaits;
+    _Atomic uint32_t queued_bytes, nwaits;
     uint64_t attention; /**< user address, 0 none */
     bool inited, finalized, committed;
     struct pmix_job *job; /**< NULL before INIT */

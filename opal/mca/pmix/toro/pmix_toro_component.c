@@ -11,6 +11,7 @@
 const char *opal_pmix_toro_component_version_string =
     "OPAL toro pmix MCA component version " OPAL_VERSION;
 
+static int toro_close(void);
 static int toro_register(void);
 static int toro_query(mca_base_module_t **module, int *priority);
 
@@ -23,6 +24,7 @@ mca_pmix_toro_component_t mca_pmix_toro_component = {
                     .mca_component_name = "toro",
                     MCA_BASE_MAKE_VERSION(component, OPAL_MAJOR_VERSION, OPAL_MINOR_VERSION,
                                           OPAL_RELEASE_VERSION),
+                    .mca_close_component = toro_close,
                     .mca_query_component = toro_query,
                     .mca_register_component_params = toro_register,
                 },
@@ -51,6 +53,13 @@ static int toro_register(void)
         MCA_BASE_VAR_TYPE_STRING, NULL, 0, 0, OPAL_INFO_LVL_9, MCA_BASE_VAR_SCOPE_READONLY,
         &mca_pmix_toro_component.path);
     return 0 > rc ? rc : OPAL_SUCCESS;
+}
+
+/* What a query opened for a component that was not taken after all. */
+static int toro_close(void)
+{
+    pmix_toro_chan_close();
+    return OPAL_SUCCESS;
 }
 
 /* Outside of a Torobus guest there is no device: decline without a word. */
