@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Makes a region file with one native slice, for tests that put Linux processes alone on the bus:
  *     region-make FILE [PORTS]
+ *     region-make FILE dead PORT      the owner of a port is gone, as its kernel would say
  * In a job with guests the keeper makes the region. */
 #include "torobus/region.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+static int mark_dead(const char *path, uint32_t port)
+{
+    const int fd = open(path, O_RDWR);
+    struct torobus_superblock *sb;
+
+    sb = mmap(NULL, 1ull << 30, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (sb == MAP_FAILED || !torobus_superblock_ok(sb, sb->region_size) || port >= sb->nports)
+        return 1;
+    atomic_store(&torobus_port_at(sb, sb, port)->state, TOROBUS_PORT_DEAD);
+    return 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -31,6 +45,8 @@ int main(int argc, char **argv)
     char *base;
     int fd;
 
+    if (argc == 4 && strcmp(argv[2], "dead") == 0)
+        return mark_dead(argv[1], (uint32_t)atoi(argv[3]));
     if (argc < 2 || getrandom(sb.uuid, sizeof(sb.uuid), 0) != sizeof(sb.uuid) ||
         !torobus_superblock_ok(&sb, sb.region_size))
         return 2;

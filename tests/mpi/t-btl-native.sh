@@ -48,6 +48,20 @@ like "$out" "*all right, 4 ranks*" "threads: ran to their end"
 runs "one-sided" bus 3 --mca osc pt2pt "$dir/btl-rma"
 like "$out" "*all right, 3 ranks*" "one-sided: ran to its end"
 
+# A port dies while the others wait for its rank.
+bus 3 "$dir/btl-p2p" wait >"$tmp/dead.log" 2>&1 &
+pid=$!
+for _ in $(seq 100); do
+    grep -q waiting "$tmp/dead.log" && break
+    sleep 0.1
+done
+"$dir/region-make" "$region" dead 1
+ok $? "a port is marked dead"
+wait $pid
+status=$?
+ok $((status == 0 || status == 124)) "the job ends with an error (status $status)"
+like "$(cat "$tmp/dead.log")" "*(port 1,*ended without MPI_Finalize*" "and names the port"
+
 # What the user is told. Alone and without a daemon: those may lose a rank's help text.
 alone() # ENVIRONMENT...
 {
