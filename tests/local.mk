@@ -27,15 +27,22 @@ unit_tests = \
     run-kmalloc \
     run-lib \
     run-pages \
+    run-pmix-hosted \
+    run-pmix-hostile \
+    run-pmix-server \
+    run-pmix-threads \
     run-protect \
     run-region \
     run-ring \
     run-ring-pair \
+    run-sched \
     run-wakeup
 
 tsan_tests = \
     run-kmalloc \
+    run-pmix-threads \
     run-ring-pair \
+    run-sched \
     run-wakeup
 
 abi_tests = \
@@ -62,20 +69,34 @@ abi_tests = \
 guest_tests =
 
 guest_sh = \
-    tests/guest/t-arch.sh
+    tests/guest/t-arch.sh \
+    tests/guest/t-boot.sh
 
 model_sh = \
     tests/model/t-wakeup.sh
 
-shim_sh =
+shim_sh = \
+    tests/shim/t-alone.sh
 
 mpi_sh = \
-    tests/mpi/t-btl-native.sh
+    tests/mpi/t-launch.sh \
+    tests/mpi/t-pt2pt.sh \
+    tests/mpi/t-coll.sh \
+    tests/mpi/t-coll-spread.sh \
+    tests/mpi/t-given.sh \
+    tests/mpi/t-stdio.sh \
+    tests/mpi/t-exit.sh \
+    tests/mpi/t-signal.sh \
+    tests/mpi/t-kill.sh \
+    tests/mpi/t-bad.sh \
+    tests/mpi/t-stencil.sh \
+    tests/mpi/t-btl-native.sh \
+    tests/mpi/t-time.sh
 
 bench_sh = \
     tests/bench/t-ringbench.sh
 
-# --- programs that tests start; paths below tests/, more_PATH are further sources ----------------
+# --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
 mpi_programs = \
     mpi/act-mpi \
     mpi/btl-p2p \
@@ -87,13 +108,14 @@ mpi_programs = \
 pie_programs = \
     bench/ringbench \
     mpi/act
-more_bench/ringbench = bench/ringbench-ours.c bench/ringbench-others.c
+more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 
 # for the host
 host_programs = \
     mpi/region-make \
-    shim/fakeguest
-more_shim/fakeguest = shim/fakepmix.c
+    shim/fakeguest \
+    unit/run-pmix-bridge
+more_shim_fakeguest = shim/fakepmix.c
 
 # --- how they are built --------------------------------------------------------------------------
 TEST_EXTENSIONS = .sh .t .abi .guest
@@ -113,7 +135,7 @@ TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_bins) $(guest_sh
 check_DATA = $(test_bins) $(example_programs)
 
 # What else a program with several sources depends on.
-more = $(more_$*:%=$(srcdir)/tests/%)
+more = $(more_$(subst /,_,$*):%=$(srcdir)/tests/%)
 test_headers = $(wildcard $(srcdir)/tests/*/*.h)
 
 test_cppflags = -I$(srcdir)/tests/lib -I$(srcdir)/tests -I$(srcdir) -I$(srcdir)/unikernel/include \
