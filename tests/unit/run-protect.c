@@ -34,11 +34,11 @@ uint64_t arch_kva_to_pa(const void *p)
     return (uint64_t)p;
 }
 
-void arch_tlb_flush(uint64_t va, uint64_t len, bool all)
+void arch_tlb_flush(uint64_t va, uint64_t len, uint64_t cores)
 {
     (void)va;
     (void)len;
-    flushed_all += all;
+    flushed_all += cores == ~0ull;
 }
 
 static unsigned rnd(unsigned n)

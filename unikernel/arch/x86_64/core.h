@@ -102,6 +102,7 @@ void arch_apic_send(unsigned core, uint32_t low);
 void arch_apic_stop_others(void);
 void arch_apic_timer_calibrate_begin(void);
 void arch_apic_timer_calibrate_end(uint64_t ns);
+/** Interrupt this core at a time; toro_on_timer() is called only if arch_timer_set() asked for it. */
 void arch_apic_timer_arm(uint64_t when_ns);
 void arch_timer_fired(void);
 #define ARCH_ICR_INIT    0x4500u
@@ -125,7 +126,7 @@ bool arch_fault_spurious(uint64_t va, uint64_t error);
 /* tlb.c */
 void arch_tlb_serve(void);
 /** Flush [va, va + len) here; everywhere if all is true. Returns when done. */
-void arch_tlb_flush(uint64_t va, uint64_t len, bool all);
+void arch_tlb_flush(uint64_t va, uint64_t len, uint64_t cores);
 void arch_tlb_idle_enter(void);
 void arch_tlb_idle_leave(void);
 

@@ -19,10 +19,14 @@ static unsigned top_level; /* of the largest page: 2 = 1 GiB, 1 = 2 MiB */
 static uint64_t *spare[4];
 static unsigned nspare;
 
+/* Tables that are out of use, but that a core which was not flushed may still walk. */
+#define KEPT_MAX 64u
+static uint64_t *kept;
+static unsigned nkept;
+
 /* What one change has done, for the flush at its end. */
 struct change {
-    bool taken;      /* a right was taken away, or a table is to be freed */
-    uint64_t *freed; /* tables, linked by their first word; an entry that is not present */
+    bool taken; /* a right was taken away, or a table is to be freed */
 };
 
 static bool is_table(uint64_t e)
@@ -49,8 +53,9 @@ static void free_later(uint64_t *table, unsigned level, struct change *ch)
     for (unsigned i = 0; level > 0 && i < 512; i++)
         if (is_table(table[i]))
             free_later(table_of(table[i]), level - 1, ch);
-    *table = (uint64_t)ch->freed;
-    ch->freed = table;
+    *table = (uint64_t)kept; /* an entry that is not present */
+    kept = table;
+    nkept++;
     ch->taken = true;
 }
 
@@ -137,10 +142,10 @@ int arch_map_region(uint64_t pa, uint64_t size)
     return 0;
 }
 
-int arch_protect(uint64_t va, uint64_t len, unsigned prot)
+int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores)
 {
-    struct change ch = {false, NULL};
-    uint64_t off = va - TOROBUS_REGION_VA;
+    struct change ch = {false};
+    uint64_t off = va - TOROBUS_REGION_VA, *freed = NULL;
 
     if (va % TORO_PAGE_SIZE != 0 || len % TORO_PAGE_SIZE != 0 || va < TOROBUS_REGION_VA ||
         off > region_size || len > region_size - off)
@@ -158,15 +163,27 @@ int arch_protect(uint64_t va, uint64_t len, unsigned prot)
         spare[nspare++] = page;
     }
     set(pdpt, 2, va, va + len, prot, &ch);
-    arch_tlb_flush(va, len, ch.taken);
+    if (nkept > KEPT_MAX || (nkept > 0 && cores == ~0ull)) {
+        cores = ~0ull;
+        ch.taken = true;
+        freed = kept;
+        kept = NULL;
+        nkept = 0;
+    }
+    arch_tlb_flush(va, len, ch.taken ? cores : 0);
     toro_spin_unlock(&lock);
-    while (ch.freed != NULL) {
-        uint64_t *table = ch.freed;
+    while (freed != NULL) {
+        uint64_t *table = freed;
 
-        ch.freed = (uint64_t *)*table;
+        freed = (uint64_t *)*table;
         toro_kpages_free(table, 1);
     }
     return 0;
+}
+
+int arch_protect(uint64_t va, uint64_t len, unsigned prot)
+{
+    return arch_protect_on(va, len, prot, ~0ull);
 }
 
 bool arch_fault_spurious(uint64_t va, uint64_t error)

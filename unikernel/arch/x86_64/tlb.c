@@ -44,7 +44,7 @@ void arch_tlb_idle_leave(void)
     arch_tlb_serve();
 }
 
-void arch_tlb_flush(uint64_t va, uint64_t len, bool all)
+void arch_tlb_flush(uint64_t va, uint64_t len, uint64_t cores)
 {
     struct arch_core *me = arch_this();
     uint64_t number;
@@ -54,20 +54,21 @@ void arch_tlb_flush(uint64_t va, uint64_t len, bool all)
     else
         for (uint64_t p = va; p < va + len; p += TORO_PAGE_SIZE)
             arch_invlpg(p);
-    if (!all)
+    cores &= ~(1ull << me->index);
+    if (cores == 0)
         return;
 
     number = atomic_fetch_add(&flushes, 1) + 1;
     for (unsigned i = 0; i < arch_ncores(); i++) {
         struct arch_core *c = arch_cores[i];
 
-        if (c != me && !atomic_load(&c->tlb_idle))
+        if ((cores >> i & 1) && !atomic_load(&c->tlb_idle))
             arch_apic_send(i, ARCH_ICR_FIXED | ARCH_VECTOR_TLB);
     }
     for (unsigned i = 0; i < arch_ncores(); i++) {
         struct arch_core *c = arch_cores[i];
 
-        while (c != me && !atomic_load(&c->tlb_idle) &&
+        while ((cores >> i & 1) && !atomic_load(&c->tlb_idle) &&
                atomic_load_explicit(&c->tlb_seen, memory_order_acquire) < number) /* [A] */
             arch_relax();
     }

@@ -81,6 +81,10 @@ int arch_map_region(uint64_t pa, uint64_t size);
  * large pages; other cores' TLBs are flushed before return when access is taken away. @return 0 or
  * -ENOMEM. */
 int arch_protect(uint64_t va, uint64_t len, unsigned prot);
+/** As arch_protect(), but when access is taken away only these cores (and the caller's) are sure to
+ * know at once. A translation never changes, so all that another core can do with an old one is what
+ * it might have done a moment before. */
+int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores);
 /** Map device memory uncached into the kernel. @return kernel address, NULL if out of space. */
 void *arch_map_mmio(uint64_t pa, uint64_t len);
 uint64_t arch_kva_to_pa(const void *p); /**< kernel RAM only */
