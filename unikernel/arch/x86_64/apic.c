@@ -135,9 +135,9 @@ void arch_apic_timer_calibrate_end(uint64_t ns)
 }
 
 /* Starts the hardware for a time; it may fire early when that is farther than it can count. */
-static void timer_arm(struct arch_core *c, uint64_t when)
+void arch_apic_timer_arm(uint64_t when)
 {
-    c->timer_armed = when;
+    arch_this()->timer_armed = when;
     if (arch_cpu.tsc_deadline) {
         arch_wrmsr(MSR_TSC_DEADLINE, TORO_MAX(arch_ns_to_tsc(when), 1ull));
     } else {
@@ -157,7 +157,7 @@ void arch_timer_set(uint64_t when_ns)
     /* An access to the timer leaves the guest. One that fires too early is put right when it
      * fires, and most are moved or stopped before that. */
     if (when_ns < c->timer_armed)
-        timer_arm(c, when_ns);
+        arch_apic_timer_arm(when_ns);
 }
 
 void arch_timer_fired(void)
@@ -168,7 +168,7 @@ void arch_timer_fired(void)
     if (c->timer_when == UINT64_MAX)
         return;
     if (arch_now_ns() < c->timer_when) {
-        timer_arm(c, c->timer_when);
+        arch_apic_timer_arm(c->timer_when);
         return;
     }
     c->timer_when = UINT64_MAX;

@@ -12,12 +12,12 @@ extern const char arch_tramp_start[], arch_tramp_end[];
 /** Top of each core's first stack, for the trampoline. */
 uint64_t arch_start_stacks[TORO_MAX_CORES];
 
-static unsigned ncores = 1;
+static _Atomic unsigned ncores = 1;
 static _Atomic bool panicking;
 
 unsigned arch_ncores(void)
 {
-    return ncores;
+    return atomic_load_explicit(&ncores, memory_order_relaxed);
 }
 
 static void prepare(unsigned i)
@@ -33,6 +33,14 @@ static void prepare(unsigned i)
     arch_start_stacks[i] = c->boot_stack;
 }
 
+/* Wait for an interrupt: many vCPUs may share few host CPUs, and one that spins takes the time that
+ * the others need to start. Interrupts are off before and after, so one that came since the
+ * caller's check ends the wait at once. */
+static void doze(void)
+{
+    __asm__ volatile("sti; hlt; cli" ::: "memory");
+}
+
 /* First C code of another core; the trampoline has switched to the kernel's page tables. */
 void arch_core_start(unsigned index)
 {
@@ -44,8 +52,9 @@ void arch_core_start(unsigned index)
     arch_core_setup(c, ist, ist + ARCH_IST_STACK_SIZE);
     arch_apic_setup();
     atomic_store(&c->up, true);
-    while (index >= *(volatile unsigned *)&ncores)
-        arch_pause();
+    arch_apic_send(0, ARCH_ICR_FIXED | ARCH_VECTOR_TLB); /* just a wake */
+    while (index >= atomic_load(&ncores))
+        doze();
     arch_tlb_serve();
     toro_core_main();
 }
@@ -81,9 +90,12 @@ unsigned arch_start_cores(unsigned want)
             resent = now;
             arch_apic_send(up, ARCH_ICR_STARTUP | ARCH_TRAMPOLINE >> 12);
         }
-        arch_pause();
+        arch_apic_timer_arm(now + RESEND_NS);
+        doze();
     }
-    __atomic_store_n(&ncores, want, __ATOMIC_SEQ_CST);
+    atomic_store(&ncores, want);
+    for (unsigned i = 1; i < want; i++)
+        arch_apic_send(i, ARCH_ICR_FIXED | ARCH_VECTOR_TLB);
     return want;
 }
 
