@@ -14,6 +14,7 @@
 #define EM_X86_64  62u
 #define PT_LOAD    1u
 #define PT_INTERP  3u
+#define PT_STACK   0x6474e551u
 #define SHT_SYMTAB 2u
 #define SHT_STRTAB 3u
 #define STT_FUNC   2u
@@ -107,6 +108,8 @@ const char *toro_elf_parse(const void *file, uint64_t size, struct toro_elf *out
 
         if (get(file, ph, 4) == PT_INTERP)
             return "dynamically linked: link with -static-pie";
+        if (get(file, ph, 4) == PT_STACK)
+            e.exec_stack = (get(file, ph + 4, 4) & TORO_ELF_X) != 0;
         if (get(file, ph, 4) != PT_LOAD)
             continue;
         why = add_segment(file, ph, size, &e);

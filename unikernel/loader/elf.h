@@ -29,6 +29,7 @@ struct toro_elf {
     uint64_t entry; /**< relative to the load address, inside an executable segment */
     uint64_t phdr;  /**< the program headers in memory, relative to the load address */
     unsigned phnum;
+    bool exec_stack; /**< it wants to run code on its stack (nested functions) */
 };
 
 /** A symbol table inside an image's bytes. */

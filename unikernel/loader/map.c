@@ -20,7 +20,7 @@ static int map_segments(struct toro_proc *p, const struct toro_image *img)
 {
     const struct toro_elf *e = &img->elf;
     uint64_t align = TORO_MAX(e->align, e->span >= LARGE ? LARGE : 0), prev = 0;
-    long base = toro_mm_map(&p->mm, 0, e->span, RW, TORO_MAP_HINT, false, TORO_VMA_IMAGE, align);
+    long base = toro_mm_map(&p->mm, 0, e->span, RW, TORO_MAP_HINT, TORO_VMA_IMAGE, align);
     int err = 0;
 
     if (base < 0)
@@ -51,7 +51,7 @@ static int map_vdso(struct toro_proc *p)
 
     if (image == NULL)
         return 0;
-    va = toro_mm_map(&p->mm, 0, TORO_ALIGN_UP(size, TORO_PAGE_SIZE), RW, TORO_MAP_HINT, false,
+    va = toro_mm_map(&p->mm, 0, TORO_ALIGN_UP(size, TORO_PAGE_SIZE), RW, TORO_MAP_HINT,
                      TORO_VMA_IMAGE, 0);
     if (va < 0)
         return (int)va;
@@ -70,7 +70,7 @@ static void map_brk(struct toro_proc *p)
     toro_pool_usage(p->mm.pool, &used, &size);
     len = TORO_ALIGN_DOWN(TORO_MIN(size / BRK_SHARE, BRK_MAX), LARGE);
     if (len != 0)
-        va = toro_mm_map(&p->mm, 0, len, 0, TORO_MAP_HINT, true, TORO_VMA_BRK, LARGE);
+        va = toro_mm_map(&p->mm, 0, len, 0, TORO_MAP_HINT, TORO_VMA_BRK, LARGE);
     if (va < 0)
         return;
     p->mm.brk_start = p->mm.brk = (uint64_t)va;

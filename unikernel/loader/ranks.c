@@ -100,6 +100,7 @@ static int prepare(struct toro_proc *p, const char **why)
     /* From here on the rank's own core does the work, on its own memory. */
     toro_migrate(p->index);
     t->affinity = 1ull << p->index;
+    atomic_store_explicit(&p->mm.cores, 1ull << p->index, memory_order_relaxed);
     *why = "not enough memory in the guest for program and stack";
     err = toro_image_map(p, p->image);
     if (err == 0)

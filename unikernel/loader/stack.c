@@ -63,8 +63,9 @@ int toro_stack_build(struct toro_proc *p, const struct toro_start_args *a,
     if (a->argv_len + a->env_len > TORO_STACK_SIZE / 4 ||
         (uint64_t)st->argc + st->envc > TORO_STACK_SIZE / 32)
         return -E2BIG;
-    va = toro_mm_map(&p->mm, 0, total, ARCH_PROT_READ | ARCH_PROT_WRITE, TORO_MAP_HINT, false,
-                     TORO_VMA_STACK, 0);
+    va = toro_mm_map(&p->mm, 0, total,
+                     ARCH_PROT_READ | ARCH_PROT_WRITE | (elf->exec_stack ? ARCH_PROT_EXEC : 0),
+                     TORO_MAP_HINT, TORO_VMA_STACK, 0);
     if (va < 0)
         return (int)va;
     err = toro_mm_protect(&p->mm, (uint64_t)va, TORO_STACK_GUARD, 0);

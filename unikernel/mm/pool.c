@@ -5,6 +5,7 @@
  *
  * What is charged against the guest's memory limit comes from a counter of the guest, but in large
  * steps: a pool keeps credit of its own, so that cores do not meet at that counter. */
+#include <toro/arch.h>
 #include <toro/errno.h>
 #include <toro/lib.h>
 #include <toro/mm.h>
@@ -23,6 +24,7 @@ struct toro_pool {
     struct extent *free; /* sorted, never adjacent */
     struct extent *spare;
     uint64_t start, end;
+    bool open;        /* always mapped */
     uint64_t charged; /* bytes handed out */
     uint64_t credit;  /* taken from the guest's counter, not handed out */
     _Atomic uint64_t *dirty;
@@ -58,6 +60,7 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
 {
     uint64_t shared = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 1ull << 30);
     uint64_t each, at = slice_va;
+    int err;
 
     TORO_ASSERT(ncores > 0 && ncores <= TORO_MAX_CORES);
     /* Whole GiB pages for each pool where the slice is large enough for that. */
@@ -81,6 +84,11 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
         p->dirty = toro_kzalloc(((size >> CHUNK_SHIFT) / 64 + 1) * sizeof(uint64_t));
         if (p->free == NULL || p->dirty == NULL)
             return -ENOMEM;
+        /* What a rank has not mapped it cannot touch (mm/vma.c); the kernel's own pool is open. */
+        p->open = i == ncores;
+        err = arch_protect(at, size, p->open ? ARCH_PROT_READ | ARCH_PROT_WRITE : 0);
+        if (err != 0)
+            return err;
         at += size;
     }
     return 0;
@@ -306,7 +314,10 @@ void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len)
 
 uint64_t toro_pool_alloc(struct toro_pool *p, uint64_t len, uint64_t align)
 {
-    uint64_t va = toro_pool_reserve(p, len, align);
+    uint64_t va;
+
+    TORO_ASSERT(p->open);
+    va = toro_pool_reserve(p, len, align);
 
     len = TORO_ALIGN_UP(len, TORO_PAGE_SIZE);
     if (va != 0 && toro_pool_commit(p, va, len) != 0) {
@@ -320,6 +331,7 @@ int toro_pool_alloc_at(struct toro_pool *p, uint64_t va, uint64_t len)
 {
     int r;
 
+    TORO_ASSERT(p->open);
     len = TORO_ALIGN_UP(len, TORO_PAGE_SIZE);
     r = toro_pool_reserve_at(p, va, len);
     if (r == 0) {

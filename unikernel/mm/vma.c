@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The memory map of a rank: which parts of its core's pool it has, and how they are protected.
  *
- * Free pool memory is always mapped read-write-execute by large pages. Protection is put into the
- * page table only where it takes something away: read-write stays as it is, read-only and no-access
- * ranges are split out. Large reservations (PROT_NONE with MAP_NORESERVE, the break's room) are
- * "soft": only noted here, so that heaps that grow inside them keep large pages. */
+ * The page table shows exactly that: what is not mapped here, or reserved with PROT_NONE, cannot be
+ * touched. Large pages are split where a range does not fill them and come back when it does. Only
+ * the cores of the rank's own threads are flushed: others have no business in memory that goes. */
 #include <toro/arch.h>
 #include <toro/errno.h>
 #include <toro/fs.h>
 #include <toro/lib.h>
 #include <toro/mm.h>
 
-#define PROT_ALL (ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_EXEC)
+#define PROT_RW (ARCH_PROT_READ | ARCH_PROT_WRITE)
 
-/* What the page table shows for a protection; PROT_ALL is the state of free memory. */
-static unsigned hw_prot(unsigned prot, bool soft)
+/* Put a protection into the page table. */
+static int show(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
 {
-    if (prot & ARCH_PROT_WRITE || (prot == 0 && soft))
-        return PROT_ALL;
-    return prot == 0 ? 0 : ARCH_PROT_READ | ARCH_PROT_EXEC;
+    return arch_protect_on(va, len, prot, atomic_load_explicit(&mm->cores, memory_order_relaxed));
 }
 
 void toro_mm_init(struct toro_mm *mm, struct toro_pool *pool)
@@ -87,7 +84,7 @@ static int split(struct toro_vma *v, uint64_t va)
 static bool alike(const struct toro_vma *a, const struct toro_vma *b)
 {
     return a->end == b->start && a->prot == b->prot && a->kind == b->kind &&
-           a->committed == b->committed && a->soft == b->soft;
+           a->committed == b->committed;
 }
 
 /* Join v with its neighbours where they are alike. */
@@ -132,14 +129,23 @@ static void uncommit(struct toro_mm *mm, uint64_t va, uint64_t len)
     mm->committed -= len;
 }
 
-static int commit(struct toro_mm *mm, uint64_t va, uint64_t len)
+/* Make reserved memory usable with this protection: charged, zero. */
+static int commit(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
 {
-    int r = toro_pool_commit(mm->pool, va, len);
+    int r = show(mm, va, len, PROT_RW);
 
+    if (r != 0)
+        return r;
+    r = toro_pool_commit(mm->pool, va, len);
     if (r == 0) {
         mm->committed += len;
         mm->peak = TORO_MAX(mm->peak, mm->committed);
+        r = prot != PROT_RW ? show(mm, va, len, prot) : 0;
+        if (r != 0)
+            uncommit(mm, va, len);
     }
+    if (r != 0)
+        (void)show(mm, va, len, 0);
     return r;
 }
 
@@ -156,11 +162,9 @@ static int unmap_pool(struct toro_mm *mm, uint64_t va, uint64_t end)
         uint64_t len = v->end - v->start;
 
         next = vma_next(mm, v);
-        if (hw_prot(v->prot, v->soft) != PROT_ALL) {
-            r = arch_protect(v->start, len, PROT_ALL);
-            if (r != 0)
-                return r;
-        }
+        r = v->prot != 0 ? show(mm, v->start, len, 0) : 0;
+        if (r != 0)
+            return r;
         if (v->committed)
             uncommit(mm, v->start, len);
         toro_pool_unreserve(mm->pool, v->start, len);
@@ -256,7 +260,7 @@ static long place(struct toro_mm *mm, uint64_t at, uint64_t len, enum toro_map_h
 }
 
 long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
-                 enum toro_map_how how, bool soft, enum toro_vma_kind kind, uint64_t align)
+                 enum toro_map_how how, enum toro_vma_kind kind, uint64_t align)
 {
     struct toro_vma *v = toro_kmalloc(sizeof(*v)), *next;
     long va;
@@ -275,15 +279,9 @@ long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
                            .end = (uint64_t)va + len,
                            .prot = prot,
                            .kind = kind,
-                           .committed = prot != 0,
-                           .soft = soft};
+                           .committed = prot != 0};
     if (v->committed)
-        r = commit(mm, v->start, len);
-    if (r == 0 && hw_prot(prot, soft) != PROT_ALL) {
-        r = arch_protect(v->start, len, hw_prot(prot, soft));
-        if (r != 0 && v->committed)
-            uncommit(mm, v->start, len);
-    }
+        r = commit(mm, v->start, len, prot);
     if (r != 0) {
         toro_pool_unreserve(mm->pool, v->start, len);
         toro_kfree(v);
@@ -326,28 +324,17 @@ static bool covered(struct toro_mm *mm, uint64_t va, uint64_t end)
 static int protect_one(struct toro_mm *mm, struct toro_vma *v, unsigned prot)
 {
     uint64_t len = v->end - v->start;
-    unsigned from = hw_prot(v->prot, v->soft), to = hw_prot(prot, false);
-    bool fresh = prot != 0 && !v->committed;
     int r = 0;
 
-    /* The kernel zeroes through the same page table. */
-    if (fresh && from != PROT_ALL) {
-        r = arch_protect(v->start, len, PROT_ALL);
-        from = PROT_ALL;
+    if (prot != 0 && !v->committed) {
+        r = commit(mm, v->start, len, prot);
+        v->committed = r == 0;
+    } else if (prot != v->prot) {
+        r = show(mm, v->start, len, prot);
     }
-    if (r == 0 && fresh)
-        r = commit(mm, v->start, len);
-    if (r == 0 && to != from)
-        r = arch_protect(v->start, len, to);
-    if (r != 0) {
-        if (fresh)
-            v->soft = true; /* reserved still, but open in the page table */
-        return r;
-    }
-    v->committed |= fresh;
-    v->prot = prot;
-    v->soft = false;
-    return 0;
+    if (r == 0)
+        v->prot = prot;
+    return r;
 }
 
 int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
@@ -385,21 +372,21 @@ int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot
     return r;
 }
 
-static int discard_one(struct toro_vma *v, uint64_t start, uint64_t end)
+static int discard_one(struct toro_mm *mm, struct toro_vma *v, uint64_t start, uint64_t end)
 {
-    unsigned hw = hw_prot(v->prot, v->soft);
+    bool open = (v->prot & ARCH_PROT_WRITE) != 0;
     int r = 0;
 
     if (!v->committed)
         return 0;
     if (v->kind == TORO_VMA_FILE || v->kind == TORO_VMA_IMAGE)
         return -EINVAL;
-    if (hw != PROT_ALL)
-        r = arch_protect(start, end - start, PROT_ALL);
+    if (!open)
+        r = show(mm, start, end - start, PROT_RW);
     if (r == 0)
         toro_memset((void *)start, 0, end - start);
-    if (r == 0 && hw != PROT_ALL)
-        r = arch_protect(start, end - start, hw);
+    if (r == 0 && !open)
+        r = show(mm, start, end - start, v->prot);
     return r;
 }
 
@@ -419,7 +406,7 @@ int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len)
     } else {
         for (struct toro_vma *v = find(mm, va); r == 0 && v != NULL && v->start < end;
              v = vma_next(mm, v))
-            r = discard_one(v, TORO_MAX(va, v->start), TORO_MIN(end, v->end));
+            r = discard_one(mm, v, TORO_MAX(va, v->start), TORO_MIN(end, v->end));
     }
     toro_spin_unlock(&mm->lock);
     return r;
@@ -436,7 +423,7 @@ uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk)
     if (new > old)
         r = toro_mm_protect(mm, old, new - old, ARCH_PROT_READ | ARCH_PROT_WRITE);
     else if (new < old)
-        r = toro_mm_map(mm, new, old - new, 0, TORO_MAP_FIXED, true, TORO_VMA_BRK, 0);
+        r = toro_mm_map(mm, new, old - new, 0, TORO_MAP_FIXED, TORO_VMA_BRK, 0);
     if (r >= 0)
         mm->brk = brk;
     return mm->brk;

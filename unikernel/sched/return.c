@@ -2,6 +2,7 @@
 /* Where the core may change hands without the thread's asking: interrupts and the way back to user
  * mode. */
 #include "sched.h"
+#include <toro/proc.h>
 
 void toro_on_ipi(void)
 {
@@ -45,6 +46,7 @@ void toro_user_return(struct arch_frame *f, bool from_interrupt)
         }
         if (toro_unlikely((t->affinity >> t->core & 1) == 0)) {
             toro_migrate((unsigned)__builtin_ctzll(t->affinity));
+            atomic_fetch_or_explicit(&t->proc->mm.cores, 1ull << t->core, memory_order_relaxed);
             continue;
         }
         if (toro_likely(!t->killed && !atomic_load_explicit(&t->interrupt, memory_order_relaxed)))

@@ -86,7 +86,7 @@ long sys_getresgid(long r, long e, long s, long a3, long a4, long a5)
 long sys_getgroups(long size, long user, long a2, long a3, long a4, long a5)
 {
     SYS_UNUSED(user), SYS_UNUSED(a2), SYS_UNUSED(a3), SYS_UNUSED(a4), SYS_UNUSED(a5);
-    return size < 0 ? -EINVAL : 0;
+    return (int)size < 0 ? -EINVAL : 0;
 }
 
 /* Every rank is the leader of a session and group of its own. */

@@ -67,16 +67,16 @@ long sys_getrusage(long who, long user, long a2, long a3, long a4, long a5)
     uint64_t ns = 0;
 
     SYS_UNUSED(a2), SYS_UNUSED(a3), SYS_UNUSED(a4), SYS_UNUSED(a5);
-    if (who == 0) {
+    if ((int)who == 0) {
         ns = toro_proc_cpu_ns(p);
         r.nvcsw = (int64_t)(p->gone_switches + t->switches);
-    } else if (who == 1) {
+    } else if ((int)who == 1) {
         ns = toro_thread_cpu_ns(t);
         r.nvcsw = (int64_t)t->switches;
-    } else if (who != -1) {
+    } else if ((int)who != -1) {
         return -EINVAL;
     }
-    if (who >= 0)
+    if ((int)who >= 0)
         r.maxrss = (int64_t)(p->mm.peak / 1024);
     r.utime_sec = (int64_t)(ns / SYS_NS_PER_S);
     r.utime_usec = (int64_t)(ns % SYS_NS_PER_S / 1000);

@@ -8,7 +8,6 @@
 #define MAP_TYPE_            0xf
 #define MAP_FIXED_           0x10
 #define MAP_ANONYMOUS_       0x20
-#define MAP_NORESERVE_       0x4000
 #define MAP_HUGETLB_         0x40000
 #define MAP_NOREPLACE_       0x100000
 
@@ -45,7 +44,7 @@ static long map_private_file(struct toro_mm *mm, uint64_t at, uint64_t len, unsi
         return -ENODEV;
     if ((f->flags & TORO_O_ACCMODE) == TORO_O_WRONLY)
         return -EACCES;
-    va = toro_mm_map(mm, at, len, ARCH_PROT_READ | ARCH_PROT_WRITE, how, false, TORO_VMA_FILE, 0);
+    va = toro_mm_map(mm, at, len, ARCH_PROT_READ | ARCH_PROT_WRITE, how, TORO_VMA_FILE, 0);
     if (va < 0)
         return va;
     while (done < len) {
@@ -112,12 +111,11 @@ long sys_mmap(long addr, long len0, long prot0, long flags, long fd, long off)
         addr = (long)TORO_ALIGN_DOWN((uint64_t)addr, TORO_PAGE_SIZE);
     }
     if ((flags & MAP_ANONYMOUS_) != 0) {
-        bool soft = prot == 0 && (flags & MAP_NORESERVE_) != 0;
         uint64_t align = (flags & MAP_HUGETLB_) != 0 ? 2ul << 20 : 0;
 
         if (align != 0)
             len = TORO_ALIGN_UP(len, align);
-        return toro_mm_map(&p->mm, (uint64_t)addr, len, prot, how, soft, TORO_VMA_ANON, align);
+        return toro_mm_map(&p->mm, (uint64_t)addr, len, prot, how, TORO_VMA_ANON, align);
     }
     f = toro_fd_get(&p->fds, (int)fd);
     if (f == NULL)
@@ -181,13 +179,13 @@ long sys_mremap(long addr, long old0, long new0, long flags, long a4, long a5)
     }
     if (v.kind == TORO_VMA_SHARED)
         return -EINVAL;
-    va = toro_mm_map(mm, at + old_len, len - old_len, v.prot, TORO_MAP_EXACT, v.soft, v.kind, 0);
+    va = toro_mm_map(mm, at + old_len, len - old_len, v.prot, TORO_MAP_EXACT, v.kind, 0);
     if (va >= 0)
         return addr;
     if ((flags & MREMAP_MAYMOVE_) == 0)
         return -ENOMEM;
     va = toro_mm_map(mm, 0, len, v.prot == 0 ? 0 : ARCH_PROT_READ | ARCH_PROT_WRITE, TORO_MAP_HINT,
-                     v.soft, v.kind, 0);
+                     v.kind, 0);
     if (va < 0)
         return va;
     err = 0;

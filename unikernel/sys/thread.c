@@ -61,6 +61,7 @@ static long make_thread(const struct clone_args *a)
     t = toro_thread_new(self->name, pick_core(p, self), p, user_thread_main, NULL);
     if (t == NULL)
         return -EAGAIN;
+    atomic_fetch_or_explicit(&p->mm.cores, 1ull << t->core, memory_order_relaxed);
     t->arg = t;
     t->tid = tid = toro_tid_new();
     t->affinity = self->affinity;

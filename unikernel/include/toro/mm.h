@@ -13,7 +13,8 @@ struct toro_pool; /* mm/pool.c */
  * rings of the kernel). */
 int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, unsigned ncores);
 struct toro_pool *toro_pool(unsigned index);
-/** Zeroed, page-aligned memory. Zeroes only what was used before. @return address or 0. */
+/** Zeroed, page-aligned memory of the shared pool (ranks' pools belong to mm/vma.c). Zeroes only
+ * what was used before. @return address or 0. */
 uint64_t toro_pool_alloc(struct toro_pool *p, uint64_t len, uint64_t align);
 /** Exactly this range, if it is free. @return 0 or -ENOMEM/-EEXIST. */
 int toro_pool_alloc_at(struct toro_pool *p, uint64_t va, uint64_t len);
@@ -28,7 +29,8 @@ uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align);
 /** Exactly this range. @return 0 or -EEXIST, -ENOMEM. */
 int toro_pool_reserve_at(struct toro_pool *p, uint64_t va, uint64_t len);
 void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len);
-/** Make reserved address space usable: charged against the limit, zeroed. @return 0 or -ENOMEM. */
+/** Make reserved address space usable: charged against the limit, zeroed (so it must be mapped
+ * writable). @return 0 or -ENOMEM. */
 int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len);
 /** The opposite; what is there is lost. */
 void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len);
@@ -53,7 +55,6 @@ struct toro_vma {
     unsigned prot;
     enum toro_vma_kind kind;
     bool committed;         /**< charged; else only reserved */
-    bool soft;              /**< a reservation that the page table does not show */
     struct toro_file *file; /**< of TORO_VMA_SHARED, with a reference */
     uint64_t off;
 };
@@ -65,6 +66,7 @@ struct toro_mm {
     struct toro_list vmas;   /**< disjoint */
     struct toro_list shared; /**< may overlap each other: mappings of one file are at one place */
     struct toro_vma *hit;    /**< last one found */
+    _Atomic uint64_t cores;  /**< where the rank's threads have been: TLBs to flush */
     uint64_t brk_start, brk, brk_end;
     uint64_t committed, peak; /**< bytes, for getrusage and reports */
 };
@@ -78,10 +80,10 @@ enum toro_map_how {
     TORO_MAP_FIXED, /**< there, replacing what is there */
     TORO_MAP_EXACT, /**< there, or -EEXIST */
 };
-/** New zeroed memory. prot 0 reserves only; soft leaves the page table alone then. align 0: the
- * kernel's choice. @return address or -errno. */
+/** New zeroed memory. prot 0 reserves address space only. align 0: the kernel's choice. @return
+ * address or -errno. */
 long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
-                 enum toro_map_how how, bool soft, enum toro_vma_kind kind, uint64_t align);
+                 enum toro_map_how how, enum toro_vma_kind kind, uint64_t align);
 /** Enter file memory that the file has put at va. Takes over the reference. @return 0 or -errno. */
 int toro_mm_map_shared(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot,
                        struct toro_file *f, uint64_t off);
