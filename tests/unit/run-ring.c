@@ -293,6 +293,32 @@ static void test_random(uint32_t start)
          out, full);
 }
 
+/* One message at a time: the lane's first part is used over and over. */
+static void test_light(void)
+{
+    struct torobus_ring_tx tx;
+    struct torobus_ring_rx rx;
+    struct torobus_ring_msg m;
+    uint32_t seen = 0;
+    bool good = true;
+
+    make(&tx, &rx, 0xfffffff0u);
+    for (unsigned i = 0; i < 1000; i++) {
+        const uint32_t len = 57 + i % 500;
+        uint32_t offset_in_lane;
+
+        good &= put(&tx, len, 1, (unsigned char)i) == TOROBUS_OK;
+        good &= torobus_ring_peek(&rx, &m) == TOROBUS_OK && filled(&m, len, 1, (unsigned char)i);
+        offset_in_lane = (uint32_t)((const unsigned char *)m.data - rx.lane);
+        if (i >= 20 && offset_in_lane + len > seen)
+            seen = offset_in_lane + len;
+        torobus_ring_release(&rx);
+        torobus_ring_flush(&rx);
+    }
+    t_ok(good, "one lane message at a time");
+    t_ok(seen <= LANE / 8 + 576, "touches little of the lane (%u of %u bytes)", seen, LANE);
+}
+
 static void test_credit(void)
 {
     struct torobus_ring_tx tx;
@@ -329,6 +355,7 @@ int main(void)
     test_random(0);
     test_random(0xffff8000u);
     test_random(0x7fff8000u);
+    test_light();
     test_credit();
     return t_done();
 }

@@ -236,6 +236,13 @@ static inline int torobus_ring_reload(struct torobus_ring_tx *tx)
     return TOROBUS_OK;
 }
 
+/** @return true if nothing is in the ring, as far as the producer knows after looking again. */
+static inline bool torobus_ring_drained(struct torobus_ring_tx *tx)
+{
+    (void)torobus_ring_reload(tx);
+    return tx->head == tx->tail;
+}
+
 /** @return true if a slot is free by what is known without looking at the consumer's line. */
 static inline bool torobus_ring_free(const struct torobus_ring_tx *tx)
 {
@@ -279,6 +286,13 @@ static inline int torobus_ring_reserve(struct torobus_ring_tx *tx, uint32_t len,
         return TOROBUS_EINVAL;
     need = (len + TOROBUS_LINE - 1) & ~(TOROBUS_LINE - 1);
     pos = tx->lane_tail;
+    if (((pos ^ (pos + need)) & ~(lane_size / 8 - 1)) != 0 && torobus_ring_drained(tx)) {
+        /* Light traffic: begin again at the lane's start, which both caches still have, instead of
+         * going through all of it. Nothing is in use, so everything before pos is free. */
+        pos = (pos + tx->lane_mask) & ~tx->lane_mask;
+        tx->lane_tail = pos;
+        tx->lane_head = pos;
+    }
     to_end = lane_size - (pos & tx->lane_mask);
     if (to_end < need)
         pos += to_end;
@@ -319,13 +333,6 @@ static inline void torobus_ring_commit(struct torobus_ring_tx *tx, uint32_t len,
     tx->lane_end[tx->tail & tx->slot_mask] = tx->lane_tail;
     tx->tail++;
     atomic_store_explicit(&slot->word, word, memory_order_release);
-}
-
-/** @return true if nothing is in the ring, as far as the producer knows after looking again. */
-static inline bool torobus_ring_drained(struct torobus_ring_tx *tx)
-{
-    (void)torobus_ring_reload(tx);
-    return tx->head == tx->tail;
 }
 
 /** @return true if a message waits. Cheaper than torobus_ring_peek when none does. */

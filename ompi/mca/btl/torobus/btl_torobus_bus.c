@@ -183,7 +183,6 @@ int mca_btl_torobus_bus_reserve_slow(mca_btl_torobus_tx_t *tx, size_t len, void 
 
 void mca_btl_torobus_bus_kick(uint32_t port)
 {
-    mca_btl_torobus_bus_count(&bus.self->stats.doorbells_sent, 1);
     bus.platform->kick(port);
 }
 

@@ -25,9 +25,9 @@ typedef struct mca_btl_torobus_platform_t {
     int (*attach)(struct torobus_dev_info *info, const char **why);
     /** @return memory in the region for a ring, page aligned, or NULL. Never given back. */
     void *(*alloc)(size_t size);
-    /** Publish sleeping, re-check the summary, halt; at most ns. */
+    /** Publish sleeping, re-check the summary, halt; at most ns. Counts sleeps. */
     void (*wait)(uint64_t ns);
-    /** Wake the owner of a port, whose sleeping word was read as 1. */
+    /** Wake the owner of a port, whose sleeping word was read as 1. Counts doorbells. */
     void (*kick)(uint32_t port);
     /** Give the port up. */
     void (*detach)(void);

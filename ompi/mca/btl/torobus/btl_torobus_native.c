@@ -184,6 +184,7 @@ static void native_wait(uint64_t ns)
                                      .tv_nsec = (long)(ns % 1000000000u)};
 
     if (torobus_wake_sleep(self)) {
+        mca_btl_torobus_bus_count(&self->stats.sleeps, 1);
         (void)futex(&self->sleeping, FUTEX_WAIT, 1, &timeout);
     }
     torobus_wake_up(self);
@@ -195,6 +196,7 @@ static void native_kick(uint32_t port)
 {
     struct torobus_port *peer = torobus_port_at(native.base, &native.sb, port);
 
+    mca_btl_torobus_bus_count(&mca_btl_torobus_bus.self->stats.doorbells_sent, 1);
     atomic_store_explicit(&peer->sleeping, 0, memory_order_seq_cst);
     (void)futex(&peer->sleeping, FUTEX_WAKE, 1, NULL);
 }

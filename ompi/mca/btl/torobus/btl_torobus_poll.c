@@ -185,7 +185,6 @@ bool mca_btl_torobus_bus_sleep(uint64_t ns)
     if (torobus_wake_any(bus.self)) {
         return false;
     }
-    mca_btl_torobus_bus_count(&bus.self->stats.sleeps, 1);
     bus.platform->wait(ns);
     return true;
 }
