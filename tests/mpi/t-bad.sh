@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Bad input: one clear line, a status that is not 0, nothing left behind. timeout: 150
+. "$TORO_SRC/tests/mpi/launch.sh"
+needs_guests
+job_limit 40
+
+# STATUS NAME PATTERN CMD...: toro-run's own line is the only one on stderr
+refuses()
+{
+    want=$1 name=$2 words=$3
+    shift 3
+    "$@" >out 2>err </dev/null
+    status=$?
+    if [ "$want" = any ]; then
+        test "$status" -ne 0 && test "$status" -ne 124
+        ok $? "$name: status $status"
+    else
+        is "$status" "$want" "$name: status $want"
+    fi
+    text=$(cat err)
+    # shellcheck disable=SC2254 # a pattern
+    case $text in
+    *$words*) ok 0 "$name: says why" ;;
+    *)
+        ok 1 "$name: says why"
+        diag "$text"
+        ;;
+    esac
+    [ "$want" = any ] || is "$(wc -l <err)" 1 "$name: in one line"
+}
+
+hello=$examples/hello
+echo 'int main(void) { return 0; }' >t.c
+${CC:-cc} -no-pie -static -o fixed t.c || diag "no -static here"
+${CC:-cc} -o dynamic t.c
+head -c 2000 "$hello" >truncated
+head -c 40 "$hello" >stub
+: >empty
+printf '#!/bin/sh\nexit 0\n' >script
+# e_machine of AArch64
+{
+    head -c 18 "$hello"
+    printf '\267\000'
+    tail -c +21 "$hello"
+} >foreign
+cp "$hello" unreadable
+chmod +x fixed dynamic truncated stub empty script foreign
+chmod 644 unreadable
+
+# --- programs
+refuses 126 "not PIE" "PIE*static-pie" alone -n 1 ./fixed
+refuses 126 "dynamically linked" "dynamically linked*static-pie" alone -n 1 ./dynamic
+refuses 126 "another machine" "x86-64" alone -n 1 ./foreign
+refuses 126 "truncated" "truncated" alone -n 1 ./truncated
+refuses 126 "only a part of a header" "truncated" alone -n 1 ./stub
+refuses 126 "empty" "empty" alone -n 1 ./empty
+refuses 126 "a script" "script" alone -n 1 ./script
+refuses 127 "no such file" "not-there" alone -n 1 ./not-there
+refuses 127 "not in PATH" "not-there" alone -n 1 not-there
+refuses 126 "a directory" "directory" alone -n 1 "$tmp"
+refuses 126 "not executable" "unreadable" alone -n 1 ./unreadable
+refuses any "not PIE, under mpirun" "static-pie" mpi --host vm0:1,vm1:1 ./fixed
+refuses any "no such file, under mpirun" "not-there" mpi -np 2 ./not-there
+
+# --- options and values
+refuses 2 "-n 0" "-n 0" alone -n 0 "$hello"
+refuses 2 "-n -3" "-n -3" alone -n -3 "$hello"
+refuses 2 "-n x" "-n x" alone -n x "$hello"
+refuses 2 "-n 1000" "-n 1000" alone -n 1000 "$hello"
+refuses 2 "memory 0" "--mem 0" alone -n 1 --mem 0 "$hello"
+refuses 2 "memory 1T" "--mem 100T" alone -n 1 --mem 100T "$hello"
+refuses 2 "an unknown option" "--frobnicate" alone --frobnicate "$hello"
+refuses 2 "an unknown --fs" "--fs" alone -n 1 --fs maybe "$hello"
+refuses 2 "no program" "no program" alone -n 1
+refuses 2 "no -n and no mpirun" "toro-run -n" alone "$hello"
+refuses 2 "TOROBUS_MEM=0" "TOROBUS_MEM" env TOROBUS_MEM=0 "$bin/toro-run" -n 1 "$hello"
+
+# --- the machine
+refuses any "no QEMU" "QEMU" env TOROBUS_QEMU="$tmp/no-qemu" "$bin/toro-run" -n 1 "$hello"
+printf '#!/bin/sh\necho "QEMU emulator version 2.1.0"\n' >old-qemu
+chmod +x old-qemu
+refuses any "a QEMU that is too old" "QEMU" env TOROBUS_QEMU="$PWD/old-qemu" "$bin/toro-run" -n 1 \
+    "$hello"
+refuses any "no kernel" "kernel" env TOROBUS_KERNEL="$tmp/no-kernel" "$bin/toro-run" -n 1 "$hello"
+printf '#!/bin/sh\ncase $* in *-version*) echo "QEMU emulator version 7.2.0" ;; *) sleep 60 ;; esac\n' \
+    >silent-qemu
+chmod +x silent-qemu
+before=$(date +%s)
+refuses any "a guest that never reports in" "did not report in" env TOROBUS_ACCEL=tcg \
+    TOROBUS_QEMU="$PWD/silent-qemu" TOROBUS_BOOT_TIMEOUT=3 "$bin/toro-run" -n 1 "$hello"
+test $(($(date +%s) - before)) -lt 20
+ok $? "ends after its time limit"
+refuses any "more guests than slices" "TOROBUS_GUESTS" env TOROBUS_GUESTS=2 "$bin/mpirun" \
+    --am torobus --host vm0,vm1,vm2 "$hello"
+refuses any "a host that cannot be a guest's name" "name of a guest" mpi --host 'vm0,a%b' "$hello"
+
+# --- a prefix that moved
+mkdir -p moved/bin
+cp "$bin/toro-run" moved/bin/
+refuses any "a prefix that moved" "kernel" moved/bin/toro-run -n 1 "$hello"
+nothing_left "nothing is left"
+done_testing
