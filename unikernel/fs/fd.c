@@ -86,6 +86,23 @@ int toro_fd_close(struct toro_fdtable *t, int fd)
     return 0;
 }
 
+int toro_fd_replace(struct toro_fdtable *t, int fd, struct toro_file *f, bool cloexec)
+{
+    uint64_t bit = 1ull << (fd % 64);
+    struct toro_file *old;
+
+    toro_spin_lock(&t->lock);
+    old = t->file[fd];
+    t->file[fd] = f;
+    t->cloexec[fd / 64] = cloexec ? t->cloexec[fd / 64] | bit : t->cloexec[fd / 64] & ~bit;
+    toro_spin_unlock(&t->lock);
+    if (old) {
+        toro_locks_close(old);
+        toro_file_put(old);
+    }
+    return fd;
+}
+
 void toro_fdtable_clear(struct toro_fdtable *t)
 {
     for (int fd = 0; fd < TORO_MAX_FDS; fd++)

@@ -39,6 +39,8 @@ struct toro_file_ops {
     toro_ssize (*readdir)(struct toro_file *f, void *buf, size_t n);
     int (*truncate)(struct toro_file *f, uint64_t size);
     int (*sync)(struct toro_file *f);
+    /** Memory or disk for [off, off + len), growing the file: fallocate(). */
+    int (*allocate)(struct toro_file *f, uint64_t off, uint64_t len);
     long (*seek)(struct toro_file *f, long off, int whence);
     void (*release)(struct toro_file *f);
 };
@@ -74,6 +76,9 @@ void toro_file_get(struct toro_file *f);
 void toro_file_put(struct toro_file *f);
 /** Lowest free descriptor >= min; takes over the reference. @return fd or -EMFILE. */
 int toro_fd_install(struct toro_fdtable *t, struct toro_file *f, int min, bool cloexec);
+/** Put f at exactly fd (0 <= fd < TORO_MAX_FDS), closing what is there; takes over the reference.
+ */
+int toro_fd_replace(struct toro_fdtable *t, int fd, struct toro_file *f, bool cloexec);
 /** With a reference, or NULL. */
 struct toro_file *toro_fd_get(struct toro_fdtable *t, int fd);
 int toro_fd_close(struct toro_fdtable *t, int fd);
