@@ -45,6 +45,7 @@ struct arch_core {
     uint64_t timer_when;          /**< what arch_timer_set() asked for */
     uint64_t timer_armed;         /**< when the hardware fires; UINT64_MAX: not */
     uint64_t boot_stack;          /**< top of the stack that the core starts on */
+    char *ist;                    /**< two pages for the stacks of IST entries */
     _Atomic bool up;
     /* TLB shootdown (tlb.c) */
     _Atomic uint64_t tlb_seen;
@@ -102,7 +103,8 @@ void arch_apic_send(unsigned core, uint32_t low);
 void arch_apic_stop_others(void);
 void arch_apic_timer_calibrate_begin(void);
 void arch_apic_timer_calibrate_end(uint64_t ns);
-/** Interrupt this core at a time; toro_on_timer() is called only if arch_timer_set() asked for it. */
+/** Interrupt this core at a time; toro_on_timer() is called only if arch_timer_set() asked for it.
+ */
 void arch_apic_timer_arm(uint64_t when_ns);
 void arch_timer_fired(void);
 #define ARCH_ICR_INIT    0x4500u

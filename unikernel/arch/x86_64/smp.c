@@ -25,7 +25,7 @@ static void prepare(unsigned i)
     struct arch_core *c = toro_kzalloc(sizeof(*c));
     uint64_t stack = arch_stack_alloc();
 
-    if (c == NULL || stack == 0)
+    if (c == NULL || stack == 0 || (c->ist = toro_kpages(2)) == NULL)
         toro_panic("no memory for core %u", i);
     c->index = i;
     c->boot_stack = stack + ARCH_STACK_SIZE;
@@ -41,15 +41,13 @@ static void doze(void)
     __asm__ volatile("sti; hlt; cli" ::: "memory");
 }
 
-/* First C code of another core; the trampoline has switched to the kernel's page tables. */
+/* First C code of another core; the trampoline has switched to the kernel's page tables. Until
+ * arch_core_setup() there is no gs, so nothing that takes a lock may be called. */
 void arch_core_start(unsigned index)
 {
     struct arch_core *c = arch_cores[index];
-    char *ist = toro_kpages(2);
 
-    if (ist == NULL)
-        toro_panic("no memory for core %u", index);
-    arch_core_setup(c, ist, ist + ARCH_IST_STACK_SIZE);
+    arch_core_setup(c, c->ist, c->ist + ARCH_IST_STACK_SIZE);
     arch_apic_setup();
     atomic_store(&c->up, true);
     arch_apic_send(0, ARCH_ICR_FIXED | ARCH_VECTOR_TLB); /* just a wake */
