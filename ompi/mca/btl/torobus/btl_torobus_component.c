@@ -62,9 +62,9 @@ static int torobus_register(void)
     param("sleep_min_us",
           "First sleep of a wait, in microseconds; each further one is twice as long",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->sleep_min_us);
-    c->gap_ns = 5000;
+    c->gap_ns = 10000;
     param("gap_ns",
-          "A longer time than this between two polls means that the application computes: no sleep",
+          "More nanoseconds than this for four polls mean that the application computes: no sleep",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->gap_ns);
     c->ring_slots = 128;
     param("ring_slots", "Messages that a ring holds (power of two, 8 to 4096)",

@@ -11,10 +11,13 @@
 /* Liveness of the peers is looked at every so many empty polls, and after each sleep. */
 #define CHECK_POLLS 16384
 
+/* The clock is read once in so many empty polls. */
+#define CLOCK_POLLS 4
+
 /** Idle time of the process. Guarded by the progress guard. */
 static struct {
     unsigned int polls; /**< empty ones since the last event */
-    uint64_t last;      /**< ticks at the last empty poll */
+    uint64_t last;      /**< ticks when the clock was last read */
     uint64_t since;     /**< ticks when the application began to wait */
     uint64_t sleep_ns;  /**< length of the next sleep */
     uint64_t gap_ticks, spin_ticks;
@@ -83,8 +86,8 @@ static void idle_poll(void)
     mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
     uint64_t now, max_ns;
 
-    /* The clock costs as much as a poll: let the first ones go. */
-    if (++idle.polls < 8) {
+    /* The clock costs more than a poll: look at it now and then. */
+    if (0 != ++idle.polls % CLOCK_POLLS) {
         return;
     }
     if (0 == idle.polls % CHECK_POLLS) {
@@ -97,7 +100,7 @@ static void idle_poll(void)
         return;
     }
     now = mca_btl_torobus_bus_ticks();
-    if (8 == idle.polls || now - idle.last > idle.gap_ticks) {
+    if (CLOCK_POLLS == idle.polls || now - idle.last > idle.gap_ticks) {
         idle.since = now;
         idle.sleep_ns = (uint64_t)c->sleep_min_us * 1000;
     }
