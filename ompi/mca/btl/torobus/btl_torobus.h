@@ -59,6 +59,7 @@ struct mca_btl_base_endpoint_t {
     opal_list_t pending;      /**< fragments that found the ring full, in order */
     bool queued;              /**< in component.endpoints_pending; guarded by component.lock */
     bool failed;              /**< an error has been reported; nothing is sent any more */
+    uint64_t dead_since;      /**< ticks when it was first seen dead, 0: it was not */
     mca_btl_base_module_t *module;
     int refs; /**< add_procs minus del_procs */
     opal_proc_t *proc;
@@ -105,6 +106,7 @@ typedef struct mca_btl_torobus_component_t {
     unsigned int gap_ns;
     unsigned int hot_polls;
     unsigned int poll_budget;
+    unsigned int peer_grace_ms;
     size_t copy_chunk;
     int free_list_num;
     int free_list_inc;

@@ -80,6 +80,10 @@ static int torobus_register(void)
     c->poll_budget = 32;
     param("poll_budget", "Most messages taken from one ring before the next one's turn",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_7, &c->poll_budget);
+    c->peer_grace_ms = 2000;
+    param("peer_grace_ms",
+          "How long a peer may be dead, in milliseconds, before this process ends the job itself",
+          MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->peer_grace_ms);
     c->copy_chunk = 1024 * 1024;
     param("copy_chunk", "Bytes of a put or get that are copied before other messages get a turn",
           MCA_BASE_VAR_TYPE_SIZE_T, OPAL_INFO_LVL_5, &c->copy_chunk);

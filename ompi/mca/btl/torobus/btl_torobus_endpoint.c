@@ -19,6 +19,7 @@ static void endpoint_construct(mca_btl_torobus_endpoint_t *ep)
     ep->queued = false;
     ep->failed = false;
     ep->refs = 0;
+    ep->dead_since = 0;
     ep->proc = NULL;
 }
 
@@ -210,23 +211,33 @@ void mca_btl_torobus_port_fail(uint32_t port, const char *what)
     }
 }
 
+/*
+ * A process that ends in disorder is first of all the runtime's business, which ends the job with
+ * that process's own exit status or signal. Only if nothing comes of that do we speak up.
+ */
 void mca_btl_torobus_endpoints_check(void)
 {
     mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
-    mca_btl_torobus_endpoint_t *dead = NULL;
+    mca_btl_torobus_endpoint_t *lost = NULL;
 
     OPAL_THREAD_LOCK(&c->lock);
     for (uint32_t port = 0; port < c->bus.nports; port++) {
         mca_btl_torobus_endpoint_t *ep = c->endpoints[port];
 
-        if (NULL != ep && NULL != ep->tx && !ep->failed &&
-            MCA_BTL_TOROBUS_PEER_DEAD == mca_btl_torobus_bus_peer(&ep->addr)) {
-            dead = ep;
+        if (NULL == ep || NULL == ep->tx || ep->failed ||
+            MCA_BTL_TOROBUS_PEER_DEAD != mca_btl_torobus_bus_peer(&ep->addr)) {
+            continue;
+        }
+        if (0 == ep->dead_since) {
+            ep->dead_since = mca_btl_torobus_bus_ticks();
+        } else if ((double)(mca_btl_torobus_bus_ticks() - ep->dead_since) >
+                   mca_btl_torobus_bus_tick_rate() * 1e6 * c->peer_grace_ms) {
+            lost = ep;
             break;
         }
     }
     OPAL_THREAD_UNLOCK(&c->lock);
-    if (NULL != dead) {
-        mca_btl_torobus_endpoint_fail(dead, "ended without MPI_Finalize");
+    if (NULL != lost) {
+        mca_btl_torobus_endpoint_fail(lost, "ended without MPI_Finalize");
     }
 }
