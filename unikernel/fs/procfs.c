@@ -30,6 +30,7 @@ static const struct file per_rank[] = {
     {"cmdline", toro_proc_cmdline},     {"comm", toro_proc_comm},
     {"limits", toro_proc_limits},       {"mounts", toro_proc_mounts},
     {"mountinfo", toro_proc_mountinfo}, {"cgroup", toro_proc_cgroup},
+    {"environ", toro_proc_environ},
 };
 static const struct file per_task[] = {
     {"comm", toro_proc_comm}, {"stat", toro_proc_self_stat}, {"status", toro_proc_status}};

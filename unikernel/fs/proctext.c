@@ -31,17 +31,27 @@ static void memory(uint64_t *total, uint64_t *free)
 
 int toro_proc_cpuinfo(struct toro_text *t, struct toro_proc *p)
 {
-    /* The rate of the TSC since the first look, which for a program is its clock rate. */
+    /* The rate of the TSC since boot, which for a program is its clock rate. */
     uint64_t ns = arch_now_ns(), ticks = arch_tsc() - arch_entry_tsc();
     uint64_t khz = ns >= 1000000u ? ticks / (ns / 1000000u) : 0;
+    struct arch_cpuinfo *c = toro_kmalloc(sizeof(*c));
 
     (void)p;
-    for (unsigned i = 0; i < arch_ncores(); i++)
+    if (!c)
+        return -ENOMEM;
+    arch_cpuinfo(c);
+    for (unsigned i = 0; i < arch_ncores(); i++) {
         add(t,
-            "processor\t: %u\nmodel name\t: Torobus virtual CPU\ncpu MHz\t\t: %lu.%03lu\n"
-            "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n\n",
-            i, (unsigned long)(khz / 1000), (unsigned long)(khz % 1000), arch_ncores(), i,
-            arch_ncores());
+            "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n"
+            "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %lu.%03lu\n",
+            i, c->vendor, c->family, c->model, c->brand, c->stepping, (unsigned long)(khz / 1000),
+            (unsigned long)(khz % 1000));
+        add(t,
+            "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\n"
+            "flags\t\t: %s\nclflush size\t: 64\ncache_alignment\t: 64\n\n",
+            arch_ncores(), i, arch_ncores(), i, c->flags);
+    }
+    toro_kfree(c);
     return 0;
 }
 
@@ -207,6 +217,24 @@ int toro_proc_cmdline(struct toro_text *t, struct toro_proc *p)
     toro_memcpy(b, p->cmdline, p->cmdline_len);
     toro_kfree(t->p);
     *t = (struct toro_text){.p = b, .len = p->cmdline_len, .size = p->cmdline_len};
+    return 0;
+}
+
+int toro_proc_environ(struct toro_text *t, struct toro_proc *p)
+{
+    char *b = p->env_len ? toro_kmalloc(p->env_len) : NULL;
+
+    if (!p->env_len)
+        return 0;
+    if (!b)
+        return -ENOMEM;
+    /* The program may have unmapped or overwritten it since: its own affair, as on Linux. */
+    if (toro_copy_from_user(b, (void *)p->env_at, p->env_len) != 0) {
+        toro_kfree(b);
+        return -EIO;
+    }
+    toro_kfree(t->p);
+    *t = (struct toro_text){.p = b, .len = p->env_len, .size = p->env_len};
     return 0;
 }
 

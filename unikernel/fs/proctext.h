@@ -20,6 +20,7 @@ int toro_proc_status(struct toro_text *t, struct toro_proc *p);
 int toro_proc_self_stat(struct toro_text *t, struct toro_proc *p);
 int toro_proc_statm(struct toro_text *t, struct toro_proc *p);
 int toro_proc_cmdline(struct toro_text *t, struct toro_proc *p);
+int toro_proc_environ(struct toro_text *t, struct toro_proc *p);
 int toro_proc_comm(struct toro_text *t, struct toro_proc *p);
 int toro_proc_limits(struct toro_text *t, struct toro_proc *p);
 int toro_proc_mounts(struct toro_text *t, struct toro_proc *p);

@@ -77,6 +77,8 @@ int toro_stack_build(struct toro_proc *p, const struct toro_start_args *a,
     arch_random(random, sizeof(random));
     exe = push_bytes(&top, p->exe, toro_strlen(p->exe) + 1);
     env = push_bytes(&top, a->env, a->env_len);
+    p->env_at = (uint64_t)env;
+    p->env_len = a->env_len;
     argv = push_bytes(&top, a->argv, a->argv_len);
     platform = push_bytes(&top, "x86_64", 7);
     rnd = push_bytes(&top, random, sizeof(random));

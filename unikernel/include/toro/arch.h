@@ -26,7 +26,7 @@ struct arch_thread {
     uint64_t kstack; /**< lowest byte of the kernel stack */
     uint64_t kstack_size;
     uint64_t fs_base, gs_base;
-    void *fpu; /**< XSAVE area, 64-byte aligned; NULL for kernel threads */
+    void *fpu;         /**< XSAVE area, 64-byte aligned; NULL for kernel threads */
     unsigned fpu_core; /**< core whose registers may still hold that state */
 };
 
@@ -82,8 +82,8 @@ int arch_map_region(uint64_t pa, uint64_t size);
  * -ENOMEM. */
 int arch_protect(uint64_t va, uint64_t len, unsigned prot);
 /** As arch_protect(), but when access is taken away only these cores (and the caller's) are sure to
- * know at once. A translation never changes, so all that another core can do with an old one is what
- * it might have done a moment before. */
+ * know at once. A translation never changes, so all that another core can do with an old one is
+ * what it might have done a moment before. */
 int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores);
 /** Map device memory uncached into the kernel. @return kernel address, NULL if out of space. */
 void *arch_map_mmio(uint64_t pa, uint64_t len);
@@ -132,6 +132,13 @@ uint64_t arch_hwcap(void);
 uint64_t arch_hwcap2(void);
 /** Kernel command line as the boot protocol gave it. */
 const char *arch_cmdline(void);
+/** What CPUID says of the processor, for /proc/cpuinfo. */
+struct arch_cpuinfo {
+    char vendor[13], brand[49];
+    unsigned family, model, stepping;
+    char flags[640]; /**< as Linux spells them, blanks between */
+};
+void arch_cpuinfo(struct arch_cpuinfo *out);
 /** TSC at the kernel's first instruction. */
 uint64_t arch_entry_tsc(void);
 /** Bytes of RAM that the kernel image takes. */

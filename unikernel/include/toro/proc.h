@@ -51,11 +51,12 @@ struct toro_proc {
     uint32_t exit_arg; /**< arg of TOROBUS_CTL_EXIT */
     void *pmix, *bus;  /**< the PMIx server's and the bus's view of the rank, or NULL */
     void *stdio;       /**< dev/stdio.c's */
-    uint64_t load_bias, entry, phdr;            /**< of the image, for backtraces */
-    uint64_t vdso;                              /**< its ELF header in this rank */
-    uint64_t stack_low, stack_top;              /**< first thread's stack, without its guard */
-    struct toro_image *image;                   /**< for symbols */
-    void *start_body;                           /**< RANK_START until the program is entered */
+    uint64_t load_bias, entry, phdr; /**< of the image, for backtraces */
+    uint64_t vdso;                   /**< its ELF header in this rank */
+    uint64_t stack_low, stack_top;   /**< first thread's stack, without its guard */
+    uint64_t env_at, env_len;        /**< the environment's strings there, as at the start */
+    struct toro_image *image;        /**< for symbols */
+    void *start_body;                /**< RANK_START until the program is entered */
     struct toro_siginfo siginfo[TORO_NSIG + 1]; /**< of sigpending and threads' sigpending */
     struct toro_rlimit rlimit[TORO_NRLIMITS];
     struct toro_timer itimer; /**< ITIMER_REAL */
