@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include "shim_parse.h"
+#include "shim_tmpdir.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ static bool get_ready(struct keeper *k, char err[512])
         keeper_log("chdir failed");
     keeper_log("ready: qemu %s %d, kernel %s, %s (%s), %u cpus", k->qemu, k->qemu_version,
                k->kernel, shim_accel_name(k->accel), k->accel_reason, k->host_cpus);
+    shim_tmpdir_scavenge();
     k->ready = true;
     return true;
 }

@@ -125,6 +125,7 @@ int keeper_main(const char *key)
     strcpy(k->key, key);
     keeper_clock_start(k);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a region beyond ulimit -f is an error to report, not our end */
     /* a guest costs three descriptors and an eventfd per core */
     if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
         lim.rlim_cur = lim.rlim_max;

@@ -89,6 +89,8 @@ static void on_attached(struct proxy *p, const void *body, uint32_t len)
     }
     if (p->has_stdin)
         shim_source_credit(&p->in, TOROBUS_CTL_WINDOW);
+    else
+        proxy_send(p, TOROBUS_CTL_STDIN, 0, NULL, 0); /* its stdin is at the end from the start */
 }
 
 static void on_failed(struct proxy *p, const char *body, uint32_t len, uint32_t err)

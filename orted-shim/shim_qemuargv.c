@@ -71,7 +71,7 @@ bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
     add(a, &ok, "none");
     add(a, &ok, "-no-reboot");
     add(a, &ok, "-M");
-    add(a, &ok, "pc,vmport=off,hpet=off,graphics=off");
+    add(a, &ok, "pc,vmport=off,hpet=off");
     add(a, &ok, "-accel");
     add(a, &ok, c->accel == SHIM_ACCEL_KVM ? "kvm" : "tcg,thread=multi");
     add(a, &ok, "-cpu");

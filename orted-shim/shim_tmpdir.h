@@ -14,4 +14,7 @@ bool shim_tmpdir_make(const char *path);
 /** Remove it with all that is in it; nothing is followed out of it. */
 void shim_tmpdir_remove(const char *path);
 
+/** Remove directories of this user's jobs that have no keeper any more, all of them killed. */
+void shim_tmpdir_scavenge(void);
+
 #endif

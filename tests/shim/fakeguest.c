@@ -86,7 +86,7 @@ void fake_print(struct fake_rank *r, const void *p, size_t n)
 {
     r->out = realloc(r->out, r->out_len + n);
     if (!r->out)
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     memcpy(r->out + r->out_len, p, n);
     r->out_len += n;
     flush_out(r);
@@ -105,10 +105,10 @@ static void parse_start(struct fake_rank *r, const char *body, uint32_t len)
     const char *p = body + sizeof(*s);
 
     if (len < sizeof(*s) || r->known)
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     memcpy(s, body, sizeof(*s));
     if (s->strings != len - sizeof(*s) || body[len - 1] != '\0')
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     r->known = true;
     r->cwd = strdup(p);
     p += strlen(p) + 1;
@@ -121,7 +121,7 @@ static void parse_start(struct fake_rank *r, const char *body, uint32_t len)
     for (uint32_t i = 0; i < s->envc; i++, p += strlen(p) + 1)
         r->env[i] = strdup(p);
     if (p != body + len)
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     r->pc = 1;
     r->credit = TOROBUS_CTL_WINDOW;
     r->running = true;
@@ -200,7 +200,12 @@ static bool step(struct fake_rank *r)
         return false;
     }
     if (strcmp(w, "print") == 0) {
-        say(r, "%s\n", a);
+        char *line = NULL;
+        int n = asprintf(&line, "%s\n", a);
+
+        /* one write(), as a program with line buffering does it */
+        fake_print(r, line, (size_t)n);
+        free(line);
     } else if (strcmp(w, "part") == 0) {
         say(r, "%s", a);
     } else if (strcmp(w, "eprint") == 0) {
@@ -283,7 +288,7 @@ static void on_rank_frame(const struct torobus_ctl_hdr *h, char *body)
     struct fake_rank *r;
 
     if (h->rank >= ncores)
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     r = &ranks[h->rank];
     switch (h->type) {
     case TOROBUS_CTL_RANK_START:
@@ -313,7 +318,7 @@ static void on_rank_frame(const struct torobus_ctl_hdr *h, char *body)
         fake_pmix_reply(r, body, h->len);
         break;
     default:
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     }
 }
 
@@ -327,14 +332,14 @@ static void on_frame(const struct torobus_ctl_hdr *h, char *body)
         struct torobus_ctl_clock c;
 
         if (h->len != sizeof(c))
-            (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+            FAKE_BAD;
         memcpy(&c, body, sizeof(c));
         if (c.tsc_hz < 100000000ull || c.tsc_hz > 20000000000ull || c.hello_tsc != 4711)
-            (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+            FAKE_BAD;
     } else if (h->type == TOROBUS_CTL_QUERY) {
         fake_send(TOROBUS_CTL_REPORT, TOROBUS_CTL_NOBODY, 0, "fake report\n", 12);
     } else {
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     }
 }
 
@@ -358,7 +363,7 @@ static bool take(void)
 
         memcpy(&h, buf + done, sizeof(h));
         if (!torobus_ctl_hdr_ok(&h))
-            (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+            FAKE_BAD;
         if (have - done < sizeof(h) + h.len)
             break;
         body = malloc(h.len + 1);

@@ -6,6 +6,16 @@
 #include "torobus/ctl.h"
 #include "torobus/pmix.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
+/** The other side did what no keeper or proxy may do: say where, and stop the test. */
+#define FAKE_BAD                                                                                   \
+    do {                                                                                           \
+        fprintf(stderr, "fake guest: bad input, %s:%d\n", __FILE__, __LINE__);                     \
+        _exit(99);                                                                                 \
+    } while (0)
+
 struct fake_rank {
     uint32_t index;
     struct torobus_ctl_start start;

@@ -89,13 +89,13 @@ void fake_pmix_reply(struct fake_rank *r, const char *body, uint32_t len)
     const struct torobus_pmix_hdr *h = (const struct torobus_pmix_hdr *)body;
 
     if (len < sizeof(*h) || h->len != len - sizeof(*h))
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     if (!(h->flags & TOROBUS_PMIX_F_REPLY)) {
         fake_print(r, "event\n", 6);
         return;
     }
     if (h->id != r->pmix_id)
-        (dprintf(2, "fake guest aborts at line %d\n", __LINE__), abort());
+        FAKE_BAD;
     free(r->pmix_reply);
     r->pmix_reply = aligned_alloc(8, (len + 7) & ~7u);
     memcpy(r->pmix_reply, body, len);
