@@ -54,6 +54,7 @@ typedef struct mca_btl_torobus_tx_t mca_btl_torobus_tx_t;
 
 struct mca_btl_base_endpoint_t {
     opal_list_item_t super;   /**< in component.endpoints_pending while fragments are queued */
+    opal_list_item_t all;     /**< in component.endpoints_all */
     opal_mutex_t lock;        /**< guards tx and pending; taken after component.lock */
     mca_btl_torobus_tx_t *tx; /**< NULL for the own process */
     opal_list_t pending;      /**< fragments that found the ring full, in order */
@@ -122,7 +123,8 @@ typedef struct mca_btl_torobus_component_t {
 
     opal_mutex_t lock; /**< guards endpoints, endpoints_pending, copies_pending */
     mca_btl_torobus_endpoint_t **endpoints; /**< by port */
-    opal_list_t endpoints_pending;
+    opal_list_t endpoints_all;
+    opal_list_t endpoints_pending; /**< those with fragments queued */
     opal_list_t copies_pending;
 
     mca_btl_base_module_error_cb_fn_t error_cb;

@@ -105,6 +105,7 @@ static int torobus_open(void)
     OBJ_CONSTRUCT(&c->frags_eager, opal_free_list_t);
     OBJ_CONSTRUCT(&c->frags_max, opal_free_list_t);
     OBJ_CONSTRUCT(&c->copies, opal_free_list_t);
+    OBJ_CONSTRUCT(&c->endpoints_all, opal_list_t);
     OBJ_CONSTRUCT(&c->endpoints_pending, opal_list_t);
     OBJ_CONSTRUCT(&c->copies_pending, opal_list_t);
     OBJ_CONSTRUCT(&c->lock, opal_mutex_t);
@@ -121,6 +122,7 @@ static int torobus_close(void)
     OBJ_DESTRUCT(&c->lock);
     OBJ_DESTRUCT(&c->copies_pending);
     OBJ_DESTRUCT(&c->endpoints_pending);
+    OBJ_DESTRUCT(&c->endpoints_all);
     OBJ_DESTRUCT(&c->copies);
     OBJ_DESTRUCT(&c->frags_max);
     OBJ_DESTRUCT(&c->frags_eager);

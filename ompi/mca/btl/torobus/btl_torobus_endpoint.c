@@ -2,6 +2,7 @@
 /* Peers: who can be reached, and what happens when one of them ends. */
 #include "opal_config.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 
 static void endpoint_construct(mca_btl_torobus_endpoint_t *ep)
 {
+    OBJ_CONSTRUCT(&ep->all, opal_list_item_t);
     OBJ_CONSTRUCT(&ep->lock, opal_mutex_t);
     OBJ_CONSTRUCT(&ep->pending, opal_list_t);
     ep->tx = NULL;
@@ -30,6 +32,7 @@ static void endpoint_destruct(mca_btl_torobus_endpoint_t *ep)
     }
     OBJ_DESTRUCT(&ep->pending);
     OBJ_DESTRUCT(&ep->lock);
+    OBJ_DESTRUCT(&ep->all);
 }
 
 OBJ_CLASS_INSTANCE(mca_btl_torobus_endpoint_t, opal_list_item_t, endpoint_construct,
@@ -100,6 +103,7 @@ static mca_btl_torobus_endpoint_t *get_endpoint(opal_proc_t *proc,
     /* An earlier owner of the port that still has an endpoint keeps it, but is not looked up by
      * port any more: its messages have stopped. */
     *slot = ep;
+    opal_list_append(&mca_btl_torobus_component.endpoints_all, &ep->all);
     return ep;
 }
 
@@ -151,6 +155,7 @@ int mca_btl_torobus_del_procs(mca_btl_base_module_t *btl, size_t nprocs, opal_pr
             opal_list_remove_item(&c->endpoints_pending, &ep->super);
             ep->queued = false;
         }
+        opal_list_remove_item(&c->endpoints_all, &ep->all);
         if (c->endpoints[ep->addr.port] == ep) {
             c->endpoints[ep->addr.port] = NULL;
         }
@@ -218,13 +223,15 @@ void mca_btl_torobus_port_fail(uint32_t port, const char *what)
 void mca_btl_torobus_endpoints_check(void)
 {
     mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
-    mca_btl_torobus_endpoint_t *lost = NULL;
+    mca_btl_torobus_endpoint_t *ep, *lost = NULL;
+    opal_list_item_t *item;
 
     OPAL_THREAD_LOCK(&c->lock);
-    for (uint32_t port = 0; port < c->bus.nports; port++) {
-        mca_btl_torobus_endpoint_t *ep = c->endpoints[port];
-
-        if (NULL == ep || NULL == ep->tx || ep->failed ||
+    for (item = opal_list_get_first(&c->endpoints_all);
+         item != opal_list_get_end(&c->endpoints_all); item = opal_list_get_next(item)) {
+        ep = (mca_btl_torobus_endpoint_t *)((char *)item -
+                                            offsetof(mca_btl_torobus_endpoint_t, all));
+        if (NULL == ep->tx || ep->failed ||
             MCA_BTL_TOROBUS_PEER_DEAD != mca_btl_torobus_bus_peer(&ep->addr)) {
             continue;
         }
