@@ -121,5 +121,7 @@ bool shim_env_for_rank(struct shim_env *e, const struct shim_rank_place *r)
         /* mpirun turns yielding on when it sees more ranks than slots; ranks in guests sleep in the
          * BTL instead. What the user asked for stays. */
         shim_env_set(e, "OMPI_MCA_mpi_yield_when_idle", "0", false) &&
-        shim_env_set(e, "OMPI_MCA_shmem_RUNTIME_QUERY_hint", "mmap", false);
+        shim_env_set(e, "OMPI_MCA_shmem_RUNTIME_QUERY_hint", "mmap", false) &&
+        /* a guest has no network interfaces to look for */
+        shim_env_set(e, "OMPI_MCA_if", "^posix_ipv4,linux_ipv6", false);
 }

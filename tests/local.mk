@@ -29,13 +29,17 @@ unit_tests = \
     run-pages \
     run-pmix-hosted \
     run-pmix-hostile \
+    run-pmix-items \
     run-pmix-server \
     run-pmix-threads \
     run-protect \
+    run-qemuargv \
     run-region \
     run-ring \
     run-ring-pair \
     run-sched \
+    run-shim \
+    run-shim-elf \
     run-wakeup
 
 tsan_tests = \
@@ -76,7 +80,9 @@ model_sh = \
     tests/model/t-wakeup.sh
 
 shim_sh = \
-    tests/shim/t-alone.sh
+    tests/shim/t-alone.sh \
+    tests/shim/t-kill.sh \
+    tests/shim/t-mpirun.sh
 
 mpi_sh = \
     tests/mpi/t-launch.sh \
@@ -116,6 +122,9 @@ host_programs = \
     shim/fakeguest \
     unit/run-pmix-bridge
 more_shim_fakeguest = shim/fakepmix.c
+
+# What unit tests need beside themselves.
+unit_libs_run-pmix-items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 
 # --- how they are built --------------------------------------------------------------------------
 TEST_EXTENSIONS = .sh .t .abi .guest
@@ -202,7 +211,6 @@ AM_TESTS_ENVIRONMENT = \
     TORO_PREFIX='$(stage_prefix)'; export TORO_PREFIX; \
     TORO_OMPI_SOURCE='$(OMPI_SOURCE)'; OMPI_PRISTINE='$(OMPI_PRISTINE)'; \
     export TORO_OMPI_SOURCE OMPI_PRISTINE; \
-    OPAL_PREFIX='$(stage_prefix)'; export OPAL_PREFIX; \
     PATH='$(stage_prefix)'/bin:$$PATH; export PATH; \
     CC='$(CC)'; CLANG='$(CLANG)'; SPIN='$(SPIN)'; QEMU='$(QEMU)'; AWK='$(AWK)'; MAKE='$(MAKE)'; \
     export CC CLANG SPIN QEMU AWK MAKE; \
