@@ -2,7 +2,7 @@
 # The tests, one list per layer. A new test is a file and a line here.
 #
 #   unit    tests/unit/NAME.c     host program, built with ASan and UBSan; may include the .c it tests
-#           (more flags or libraries for one of them: unit_libs_NAME = ...)
+#           (more flags or libraries for one of them: unit_libs_NAME = ..., with _ for -)
 #   tsan    names out of unit_tests that are built and run a second time with ThreadSanitizer
 #   abi     tests/abi/NAME.c      static-pie program without MPI: run on Linux, then in a guest
 #   guest   tests/guest/NAME.c    the same, run in a guest only
@@ -124,7 +124,7 @@ host_programs = \
 more_shim_fakeguest = shim/fakepmix.c
 
 # What unit tests need beside themselves.
-unit_libs_run-pmix-items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
+unit_libs_run_pmix_items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 
 # --- how they are built --------------------------------------------------------------------------
 TEST_EXTENSIONS = .sh .t .abi .guest
@@ -157,11 +157,11 @@ pie_build = -O2 -fPIE -static-pie $(test_build)
 $(unit_bins): tests/unit/%.t: $(srcdir)/tests/unit/%.c
 	$(test_pre)
 	$(AM_V_CC)$(CC) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-	    $(test_build) $(unit_libs_$*)
+	    $(test_build) $(unit_libs_$(subst -,_,$*))
 
 $(tsan_bins): tests/unit/%.tsan.t: $(srcdir)/tests/unit/%.c
 	$(test_pre)
-	$(AM_V_CC)$(CC) -O1 -fsanitize=thread $(test_build) $(unit_libs_$*)
+	$(AM_V_CC)$(CC) -O1 -fsanitize=thread $(test_build) $(unit_libs_$(subst -,_,$*))
 
 $(abi_bins): tests/abi/%.abi: $(srcdir)/tests/abi/%.c
 	$(test_pre)
