@@ -24,6 +24,7 @@ overlay_sh = \
     tests/overlay/t-pristine.sh
 
 unit_tests = \
+    run-elf \
     run-kmalloc \
     run-lib \
     run-pages \
@@ -32,6 +33,7 @@ unit_tests = \
     run-pmix-items \
     run-pmix-server \
     run-pmix-threads \
+    run-pool \
     run-protect \
     run-qemuargv \
     run-region \
@@ -40,6 +42,8 @@ unit_tests = \
     run-sched \
     run-shim \
     run-shim-elf \
+    run-start \
+    run-vma \
     run-wakeup
 
 tsan_tests = \

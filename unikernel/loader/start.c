@@ -12,7 +12,8 @@ static size_t skip(const char *s, size_t left)
     return n < left ? n + 1 : 0;
 }
 
-static size_t skip_many(const char *s, size_t left, uint32_t count)
+/* @return false if there are not that many strings. */
+static bool skip_many(const char *s, size_t left, uint32_t count, size_t *len)
 {
     size_t at = 0;
 
@@ -20,10 +21,11 @@ static size_t skip_many(const char *s, size_t left, uint32_t count)
         size_t n = skip(s + at, left - at);
 
         if (n == 0)
-            return 0;
+            return false;
         at += n;
     }
-    return at;
+    *len = at;
+    return true;
 }
 
 int toro_start_parse(const void *body, uint32_t len, struct toro_start_args *out)
@@ -55,14 +57,12 @@ int toro_start_parse(const void *body, uint32_t len, struct toro_start_args *out
     s += n;
     left -= n;
     a.argv = s;
-    a.argv_len = skip_many(s, left, h->argc);
-    if (a.argv_len == 0)
+    if (!skip_many(s, left, h->argc, &a.argv_len))
         return -EINVAL;
     s += a.argv_len;
     left -= a.argv_len;
     a.env = s;
-    a.env_len = skip_many(s, left, h->envc);
-    if (a.env_len != left)
+    if (!skip_many(s, left, h->envc, &a.env_len) || a.env_len != left)
         return -EINVAL;
     *out = a;
     return 0;

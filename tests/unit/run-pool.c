@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Pools: disjoint, zeroed, joined again when free, limited; memory that nobody has used is not
+ * touched. */
+#include "tap.h"
+#include "kernel-memory.h"
+#include "unikernel/mm/pool.c"
+
+#define PAGE  4096ull
+#define MIB   (1ull << 20)
+#define GIB   (1ull << 30)
+#define SLICE (4 * GIB)
+
+static uint64_t slice;
+static unsigned seed = 7;
+
+static unsigned rnd(unsigned n)
+{
+    seed = seed * 1103515245u + 12345u;
+    return (seed >> 8) % n;
+}
+
+static uint64_t used(struct toro_pool *p)
+{
+    uint64_t u, size;
+
+    toro_pool_usage(p, &u, &size);
+    return u;
+}
+
+static void start(unsigned ncores, uint64_t limit)
+{
+    for (unsigned i = 0; i < npools; i++) {
+        for (struct extent *e = pools[i].free, *n; e != NULL; e = n) {
+            n = e->next;
+            toro_kfree(e);
+        }
+        for (struct extent *e = pools[i].spare, *n; e != NULL; e = n) {
+            n = e->next;
+            toro_kfree(e);
+        }
+        toro_kfree((void *)pools[i].dirty);
+    }
+    madvise((void *)slice, SLICE, MADV_DONTNEED);
+    t_ok(toro_pools_init(slice, SLICE, limit, ncores) == 0, "a slice for %u cores", ncores);
+}
+
+static void geometry(void)
+{
+    static const unsigned cores[] = {1, 2, 3, 4, 7, 8, 64};
+
+    for (unsigned k = 0; k < TORO_ARRAY_SIZE(cores); k++) {
+        unsigned n = cores[k];
+        bool ok = true;
+
+        start(n, 0);
+        for (unsigned i = 0; i <= n; i++) {
+            struct toro_pool *p = toro_pool(i);
+
+            ok &= p->start == (i == 0 ? slice : toro_pool(i - 1)->end) && p->end > p->start;
+            ok &= p->start % (2 * MIB) == 0 && p->end - p->start >= 32 * MIB;
+            ok &= toro_pool_has(p, p->start, p->end - p->start) &&
+                  !toro_pool_has(p, p->start, p->end - p->start + 1) &&
+                  !toro_pool_has(p, p->start - 1, 1) && !toro_pool_has(p, p->start, ~0ull);
+        }
+        t_ok(ok && toro_pool(n)->end == slice + SLICE, "%u pools and the shared one fill it", n);
+    }
+}
+
+/* The shared pool against a map of pages. */
+static void random_use(void)
+{
+    enum { N = 200, PAGES = 4096 };
+    static struct {
+        uint64_t va, len;
+    } have[N];
+    static uint8_t owner[PAGES];
+    struct toro_pool *p = toro_pool(2);
+    unsigned bad_zero = 0, bad_place = 0, bad_keep = 0, none = 0;
+    uint64_t sum = 0;
+
+    /* Small enough that it fills up. */
+    t_eq(toro_pool_reserve_at(p, p->start + PAGES * PAGE, p->end - p->start - PAGES * PAGE), 0,
+         "all but 16 MiB set aside");
+    for (unsigned r = 0; r < 40000; r++) {
+        unsigned k = rnd(N);
+        uint64_t first;
+
+        if (have[k].va != 0) {
+            first = (have[k].va - p->start) / PAGE;
+            for (uint64_t i = 0; i < have[k].len / PAGE; i++) {
+                bad_keep += *(uint64_t *)(have[k].va + i * PAGE) != k + 1 || owner[first + i] != 1;
+                owner[first + i] = 0;
+            }
+            toro_pool_free(p, have[k].va, have[k].len);
+            sum -= have[k].len;
+            have[k].va = 0;
+            continue;
+        }
+        have[k].len = (1 + rnd(rnd(10) == 0 ? 300 : 20)) * PAGE;
+        have[k].va = toro_pool_alloc(p, have[k].len - rnd(PAGE), rnd(8) == 0 ? 64 * 1024 : 0);
+        if (have[k].va == 0) {
+            none++;
+            continue;
+        }
+        sum += have[k].len;
+        bad_zero += !stub_zero(have[k].va, have[k].len);
+        bad_place += !toro_pool_has(p, have[k].va, have[k].len);
+        first = (have[k].va - p->start) / PAGE;
+        for (uint64_t i = 0; i < have[k].len / PAGE; i++) {
+            bad_place += owner[first + i] != 0;
+            owner[first + i] = 1;
+            for (uint64_t *w = (void *)(have[k].va + i * PAGE), j = 0; j < PAGE / 8; j++)
+                w[j] = k + 1;
+        }
+    }
+    t_eq(bad_zero, 0, "always zero");
+    t_eq(bad_place, 0, "inside, on no page of anybody else");
+    t_eq(bad_keep, 0, "nobody else wrote there");
+    t_ok(none > 10, "the pool was full at times (%u)", none);
+    t_eq(used(p), sum, "the sum is right");
+    for (unsigned k = 0; k < N; k++)
+        if (have[k].va != 0)
+            toro_pool_free(p, have[k].va, have[k].len);
+    t_eq(used(p), 0, "all back");
+    t_ok(p->free != NULL && p->free->next == NULL && p->free->start == p->start &&
+             p->free->end == p->start + PAGES * PAGE,
+         "as one piece");
+    toro_pool_unreserve(p, p->start + PAGES * PAGE, p->end - p->start - PAGES * PAGE);
+}
+
+static uint64_t resident(uint64_t va, uint64_t len)
+{
+    static unsigned char vec[65536];
+    uint64_t n = 0;
+
+    mincore((void *)va, len, vec);
+    for (uint64_t i = 0; i < len / PAGE; i++)
+        n += vec[i] & 1;
+    return n;
+}
+
+static void touching(void)
+{
+    struct toro_pool *p = toro_pool(2);
+    uint64_t a, b;
+
+    start(2, 0);
+    a = toro_pool_alloc(p, 200 * MIB, 0);
+    t_eq(resident(a, 200 * MIB), 0, "fresh memory is not touched");
+    toro_pool_free(p, a, 200 * MIB);
+    madvise((void *)a, 200 * MIB, MADV_DONTNEED);
+    a = toro_pool_reserve(p, 100 * MIB, 0);
+    t_eq(used(p), 0, "a reservation is not charged");
+    toro_pool_unreserve(p, a, 100 * MIB);
+    b = toro_pool_alloc(p, 8 * PAGE, 0);
+    memset((void *)b, 1, 8 * PAGE);
+    toro_pool_free(p, b, 8 * PAGE);
+    a = toro_pool_alloc(p, 4 * PAGE, 0);
+    t_ok(a == b && stub_zero(a, 4 * PAGE), "used memory is zeroed");
+    t_ok(*(uint64_t *)(b + 4 * PAGE) == 0x0101010101010101ull, "but only what is asked for");
+    toro_pool_free(p, a, 4 * PAGE);
+    t_ok(toro_pool_reserve_at(p, b + PAGE, PAGE) == 0 &&
+             toro_pool_reserve_at(p, b, 2 * PAGE) == -EEXIST &&
+             toro_pool_reserve_at(p, b + PAGE, PAGE) == -EEXIST,
+         "a place is given once");
+    t_ok(toro_pool_reserve_at(p, p->end, PAGE) == -ENOMEM &&
+             toro_pool_reserve_at(p, p->end - PAGE, 2 * PAGE) == -ENOMEM,
+         "and only inside");
+    toro_pool_unreserve(p, b + PAGE, PAGE);
+    t_ok(PANICS(toro_pool_unreserve(p, b, PAGE)), "giving back what is free is noticed");
+    p->lock = (struct toro_spinlock)TORO_SPINLOCK_INIT;
+    t_ok(PANICS(toro_pool_free(p, b, PAGE)), "likewise with a charge");
+    p->lock = (struct toro_spinlock)TORO_SPINLOCK_INIT;
+}
+
+static void limit(void)
+{
+    struct toro_pool *a, *s;
+    uint64_t x, y, all;
+
+    start(2, 64 * MIB);
+    a = toro_pool(0);
+    s = toro_pool(2);
+    x = toro_pool_reserve(a, 1 * GIB - 2 * MIB, 0);
+    t_ok(x != 0, "address space is not limited");
+    toro_pool_unreserve(a, x, 1 * GIB - 2 * MIB);
+    x = toro_pool_reserve(a, 63 * MIB, 0);
+    y = toro_pool_reserve(a, 63 * MIB, 0);
+    mprotect((void *)a->start, GIB, PROT_READ | PROT_WRITE);
+    t_eq(toro_pool_commit(a, x, 40 * MIB), 0, "40 of 64 MiB");
+    t_eq(toro_pool_commit(a, y, 40 * MIB), -ENOMEM, "40 more are refused");
+    t_eq(toro_pool_alloc(s, 40 * MIB, 0), 0, "to another pool as well");
+    t_ok(toro_pool_alloc(s, 16 * MIB, 0) != 0, "16 are there");
+    toro_pool_uncommit(a, x, 40 * MIB);
+    t_eq(toro_pool_commit(a, y, 40 * MIB), 0, "what was given back can be had");
+    t_ok(toro_pools_limit(&all) == 64 * MIB && all == 56 * MIB, "the report says so");
+}
+
+static void no_nodes(void)
+{
+    struct toro_pool *p;
+    uint64_t x, before;
+
+    start(1, 0);
+    p = toro_pool(1);
+    x = toro_pool_alloc(p, 3 * PAGE, 0);
+    before = used(p);
+    stub_allocs_left = 0;
+    t_ok(toro_pool_reserve_at(p, x + 100 * PAGE, PAGE) == -ENOMEM && used(p) == before,
+         "without memory for the node nothing changes");
+    stub_allocs_left = -1;
+    t_eq(toro_pool_reserve_at(p, x + 100 * PAGE, PAGE), 0, "and later it works");
+}
+
+int main(void)
+{
+    slice = stub_slice(SLICE);
+    geometry();
+    start(2, 0);
+    random_use();
+    touching();
+    limit();
+    no_nodes();
+    return t_done();
+}
