@@ -92,6 +92,7 @@ mpi_sh = \
     tests/mpi/t-launch.sh \
     tests/mpi/t-pt2pt.sh \
     tests/mpi/t-coll.sh \
+    tests/mpi/t-coll-many.sh \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
     tests/mpi/t-stdio.sh \

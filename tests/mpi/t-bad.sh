@@ -58,7 +58,7 @@ refuses 126 "empty" "empty" alone -n 1 ./empty
 refuses 126 "a script" "script" alone -n 1 ./script
 refuses 127 "no such file" "not-there" alone -n 1 ./not-there
 refuses 127 "not in PATH" "not-there" alone -n 1 not-there
-refuses 126 "a directory" "directory" alone -n 1 "$tmp"
+refuses 126 "a directory" "no regular file" alone -n 1 "$tmp"
 refuses 126 "not executable" "unreadable" alone -n 1 ./unreadable
 refuses any "not PIE, under mpirun" "static-pie" mpi --host vm0:1,vm1:1 ./fixed
 refuses any "no such file, under mpirun" "not-there" mpi -np 2 ./not-there
