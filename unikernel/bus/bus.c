@@ -278,6 +278,11 @@ void toro_bus_init(void)
         ports[i].shared = torobus_port_at(toro_bus.base, &toro_bus.sb, port_id(i));
         atomic_store_explicit(&ports[i].shared->state, TOROBUS_PORT_FREE, memory_order_relaxed);
     }
+    /* Superblock and slice headers are for reading: what a stray pointer wrote there, all guests
+     * would believe. */
+    if (arch_protect((uint64_t)toro_bus.base,
+                     TORO_ALIGN_DOWN(toro_bus.sb.port_offset, TORO_PAGE_SIZE), ARCH_PROT_READ) != 0)
+        toro_panic("no memory for the page tables");
     if (toro_dev_register("torobus", bus_open) != 0)
         toro_panic("no memory for /dev/torobus");
 }

@@ -77,10 +77,11 @@ static void describe(struct toro_proc *p, struct arch_frame *f, char *buf, size_
                       : (t->fault_error & 2) != 0 ? "write to"
                                                   : "read of",
                       (unsigned long)at,
-                      at < TORO_PAGE_SIZE           ? "a null pointer"
-                      : t->fault_code == 2          ? "protected memory"
-                      : toro_user_ok((void *)at, 1) ? "protected memory of another rank"
-                                                    : "not mapped");
+                      at < TORO_PAGE_SIZE  ? "a null pointer"
+                      : t->fault_code == 2 ? "protected memory"
+                      : toro_user_ok((void *)at, 1) && !toro_pool_has(p->mm.pool, at, 1)
+                          ? "protected memory of the bus or another rank"
+                          : "not mapped");
 }
 
 static void print_frame(struct toro_proc *p, unsigned n, uint64_t addr, bool guess)
@@ -128,13 +129,21 @@ static void backtrace(struct toro_proc *p, struct arch_frame *f)
             print_frame(p, printed++, chain[i], false);
         return;
     }
-    for (unsigned i = 0; i < SCAN_WORDS && printed < FRAMES_MAX; i++) {
-        uint64_t at = TORO_ALIGN_DOWN(f->rsp, 8ul) + i * 8ul, w;
+    for (uint64_t at = TORO_ALIGN_DOWN(f->rsp, 8ul), n = 0; n < SCAN_WORDS && printed < FRAMES_MAX;
+         n++) {
+        uint64_t w;
 
-        if (!toro_user_ok((void *)at, 8) || toro_copy_from_user(&w, (void *)at, 8) != 0)
+        if (!toro_user_ok((void *)at, 8))
             break;
+        if (toro_copy_from_user(&w, (void *)at, 8) != 0) {
+            /* An overflow ends in the guard: the stack proper begins above. */
+            at = TORO_ALIGN_DOWN(at, TORO_PAGE_SIZE) + TORO_PAGE_SIZE;
+            n += 63;
+            continue;
+        }
         if (in_code(p, w) && after_call(w))
             print_frame(p, printed++, w, true);
+        at += 8;
     }
 }
 

@@ -26,8 +26,7 @@
 struct bucket {
     struct toro_spinlock lock;
     struct toro_list waiters;
-    char pad[64 - sizeof(struct toro_spinlock) - sizeof(struct toro_list)];
-};
+} __attribute__((aligned(64)));
 _Static_assert(sizeof(struct bucket) == 64, "a line each");
 
 struct waiter {
@@ -39,7 +38,7 @@ struct waiter {
     uint32_t bits;
 };
 
-static struct bucket buckets[NBUCKETS] __attribute__((aligned(64)));
+static struct bucket buckets[NBUCKETS];
 
 static struct bucket *bucket_of(uint64_t addr)
 {
