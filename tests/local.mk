@@ -21,6 +21,7 @@ lint_sh = \
 
 overlay_sh = \
     tests/overlay/t-configure.sh \
+    tests/overlay/t-install.sh \
     tests/overlay/t-pristine.sh
 
 unit_tests = \
