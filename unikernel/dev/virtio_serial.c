@@ -238,7 +238,8 @@ int toro_vserial_open(const char *name, uint64_t deadline)
     return vs.broken ? -EIO : 0;
 }
 
-/* @return 1 sent, 0 no room, -EIO. */
+/* @return 1 sent, 0 no room, -EIO. The device is told without the lock: QEMU does the work of
+ * sending right then. */
 static int try_send(struct tx_block *t)
 {
     struct toro_virtq_buf b = {arch_kva_to_pa(t->data), t->len};
@@ -251,15 +252,13 @@ static int try_send(struct tx_block *t)
         r = -EIO;
     } else if (vs.tx_bytes == 0 || vs.tx_bytes + t->len <= TX_MAX_BYTES) {
         r = toro_virtq_add(&vs.tx.q, &b, 1, 0, t);
-        if (r == 0) {
+        if (r == 0)
             vs.tx_bytes += t->len;
-            toro_virtio_notify(&vs.tx);
-            r = 1;
-        } else {
-            r = r == -ENOSPC ? 0 : -EIO;
-        }
+        r = r == 0 ? 1 : r == -ENOSPC ? 0 : -EIO;
     }
     toro_spin_unlock(&vs.lock);
+    if (r > 0)
+        toro_virtio_notify(&vs.tx);
     return r;
 }
 
@@ -297,6 +296,8 @@ const void *toro_vserial_peek(uint32_t *len)
 
 void toro_vserial_consume(uint32_t n)
 {
+    bool posted = false;
+
     toro_spin_lock(&vs.lock);
     vs.ready_at += n;
     if (vs.ready_count && vs.ready_at >= vs.ready_len[vs.ready_head]) {
@@ -304,9 +305,11 @@ void toro_vserial_consume(uint32_t n)
         vs.ready_head = (vs.ready_head + 1) % RX_BUFS;
         vs.ready_count--;
         vs.ready_at = 0;
-        toro_virtio_notify(&vs.rx);
+        posted = true;
     }
     toro_spin_unlock(&vs.lock);
+    if (posted)
+        toro_virtio_notify(&vs.rx);
 }
 
 void toro_vserial_wait_rx(void)

@@ -130,9 +130,9 @@ static int submit(struct p9_req *r, uint64_t out, uint32_t n_out, uint64_t in, u
     atomic_store_explicit(&r->done, false, memory_order_relaxed);
     toro_spin_lock(&p9.lock);
     err = toro_virtq_add(&p9.vq.q, v, no, ni, r);
+    toro_spin_unlock(&p9.lock);
     if (!err)
         toro_virtio_notify(&p9.vq);
-    toro_spin_unlock(&p9.lock);
     return err ? -EIO : 0; /* the queue has room for all slots */
 }
 
