@@ -167,6 +167,71 @@ static void on_msi(void *arg)
     on_irq = *(int *)arg == 42;
 }
 
+/* The clock takes another rate without a step, and all that tells time agrees. */
+static void clock_checks(void)
+{
+    uint64_t t0 = arch_now_ns(), t1, tsc = arch_tsc(), mono, real;
+
+    arch_clock_set(2000000000, 1700000000000000000ull, 5000000000000ull, tsc);
+    t1 = arch_now_ns();
+    mono = arch_monotonic_ns();
+    real = arch_realtime_ns();
+    result(t1 >= t0 && t1 - t0 < 100000000, "a new rate makes no step: %lu ns", t1 - t0);
+    result(mono >= 5000000000000ull && mono - 5000000000000ull < 1000000000,
+           "monotonic time is set");
+    result(real >= 1700000000000000000ull && real - 1700000000000000000ull < 1000000000,
+           "so is the date");
+    result(real - mono - (1700000000000000000ull - 5000000000000ull) < 100000000,
+           "and they go together");
+    tsc = arch_tsc();
+    t0 = arch_now_ns();
+    while (arch_tsc() - tsc < 20000000)
+        arch_relax();
+    t1 = arch_now_ns() - t0;
+    result(t1 >= 9900000 && t1 < 500000000, "20 million ticks at 2 GHz are 10 ms: %lu us",
+           t1 / 1000);
+    arch_clock_set(1, 0, 0, tsc);
+    arch_clock_set(3000000000, 0, 0, arch_tsc() + 1000000000000ull);
+    result(arch_monotonic_ns() >= mono, "impossible values change nothing");
+}
+
+static __attribute__((noinline)) uint64_t deep(uint64_t n)
+{
+    volatile uint64_t pad[64];
+
+    pad[0] = n;
+    return n == 0 ? 0 : deep(n + 1) + pad[0];
+}
+
+static void overflow(void *arg)
+{
+    (void)arg;
+    toro_panic("survived: %lu", deep(1));
+}
+
+/* The ways to die, by the first letter of the command line. */
+static __attribute__((noinline)) void die(char how)
+{
+    volatile char *volatile nowhere = (volatile char *)16;
+    static struct arch_thread t;
+
+    if (how == 'n') { /* while another core runs user code */
+        peer_go = true;
+        arch_ipi(1);
+        while (*(volatile uint64_t *)data(D_SPIN) < 1000)
+            arch_relax();
+        *nowhere = 1;
+    } else if (how == 'o') {
+        if (arch_thread_init(&t, overflow, NULL, false) == 0)
+            to(&t);
+    } else if (how == 'x') {
+        ((void (*)(void))CODE)();
+    } else if (how == 'a') {
+        TORO_ASSERT(arch_ncores() == 77);
+    }
+    toro_panic("still alive");
+}
+
 static void kernel_checks(void)
 {
     char buf[16] = "";
@@ -229,13 +294,15 @@ void toro_main(void)
         toro_panic("region");
     toro_memcpy((void *)CODE, user_start, (size_t)(user_end - user_start));
     running = &boot;
-    kernel_checks();
-
     if (arch_thread_init(&main_thread, enter, (void *)user_main, true) != 0 ||
         arch_thread_init(&fpu[0], enter, (void *)user_fpu, true) != 0 ||
         arch_thread_init(&fpu[1], enter, (void *)user_fpu, true) != 0 ||
         arch_thread_init(&peer, enter, (void *)user_peer, true) != 0)
         toro_panic("threads");
+    if (*arch_cmdline() != '\0')
+        die(*arch_cmdline());
+    kernel_checks();
+    clock_checks();
     to(&fpu[0]);
     result(exits == 2, "two threads with states of their own ran to their end");
     arch_timer_set(arch_now_ns() + 20000000);

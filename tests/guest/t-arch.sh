@@ -14,11 +14,11 @@ build()
         EXTRA_SRC="$TORO_SRC/tests/guest/arch-kernel.c $TORO_SRC/tests/guest/arch-user.S"
 }
 
-boot() # MACHINE CPU
+boot() # MACHINE CPU [COMMAND-LINE]
 {
     timeout 60 "$qemu" -M "$1" -accel tcg,thread=multi -cpu "$2" -smp 2 -m 64 -nodefaults \
         -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
-        -kernel "$tmp/k/torobus.elf"
+        -kernel "$tmp/k/torobus.elf" -append "${3-}"
 }
 
 # The results of the guest become ours.
@@ -42,9 +42,22 @@ one() # MACHINE CPU
     [ "$status" -eq 33 ] || diag "$out"
 }
 
+# PANIC-LETTER NAME PATTERN: see die() in arch-kernel.c
+dies()
+{
+    tap_capture boot pc max "$1"
+    is "$status" 35 "$2: the guest ends, with a panic"
+    like "$out" "*PANIC on core 0 of node*$3*" "$2: and says why"
+}
+
 runs "the kernel builds" build
 one pc max,-erms,-fsrm
 one q35 max,-erms,-fsrm
 one pc max,-xsave,-fsgsbase,-pdpe1gb,-smep,-rdrand
 one q35 qemu64
+dies n "a bad pointer in the kernel, another core in user mode" \
+    'page fault in the kernel: write of 0x10 (not mapped)*rip *die+0x'
+dies o "a kernel stack that is too small" 'double fault (kernel stack overflow?)*deep'
+dies x "the kernel jumps into a program" 'execution of 0x200000000000 (not allowed)'
+dies a "an assertion" 'assertion failed: arch_ncores() == 77 (*arch-kernel.c:'
 done_testing
