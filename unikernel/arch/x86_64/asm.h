@@ -29,16 +29,16 @@
 #define ARCH_GDT_SIZE 0x80
 
 /* Control registers and MSRs. */
-#define ARCH_CR0_BOOT       0x80010033 /* PG WP NE ET MP PE */
-#define ARCH_CR4_PAE        0x20
-#define ARCH_MSR_EFER       0xc0000080
-#define ARCH_EFER_BOOT      0x901 /* NXE LME SCE */
-#define ARCH_MSR_GS_BASE    0xc0000101
+#define ARCH_CR0_BOOT    0x80010033 /* PG WP NE ET MP PE */
+#define ARCH_CR4_PAE     0x20
+#define ARCH_MSR_EFER    0xc0000080
+#define ARCH_EFER_BOOT   0x901 /* NXE LME SCE */
+#define ARCH_MSR_GS_BASE 0xc0000101
 
 /* struct arch_core, by gs. */
-#define ARCH_CORE_SELF      0
-#define ARCH_CORE_KSTACK    8
-#define ARCH_CORE_USER_RSP  16
+#define ARCH_CORE_SELF     0
+#define ARCH_CORE_KSTACK   8
+#define ARCH_CORE_USER_RSP 16
 
 /* struct arch_frame. */
 #define ARCH_FRAME_VECTOR   120

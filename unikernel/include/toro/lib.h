@@ -48,8 +48,8 @@ void toro_printk(int level, const char *fmt, ...) __attribute__((format(printf, 
 /** Print message, registers if in a trap, backtrace; tell the keeper; stop all cores; debug-exit.
  */
 _Noreturn void toro_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/** Name of the kernel function that holds an address, and how far into it. @return NULL if none. The
- * name is written to buf. */
+/** Name of the kernel function that holds an address, and how far into it. @return NULL if none.
+ * The name is written to buf. */
 const char *toro_ksym(uint64_t addr, char *buf, size_t size, uint64_t *offset);
 #define TORO_ASSERT(c)                                                                             \
     do {                                                                                           \
