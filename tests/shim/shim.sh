@@ -13,7 +13,9 @@ TOROBUS_QEMU=$fake
 XDG_CACHE_HOME=$tmp/cache
 HOME=$tmp
 TOROBUS_ACCEL=tcg
-export TOROBUS_QEMU XDG_CACHE_HOME HOME TOROBUS_ACCEL
+TMPDIR=$tmp/t
+mkdir "$TMPDIR"
+export TOROBUS_QEMU XDG_CACHE_HOME HOME TOROBUS_ACCEL TMPDIR
 unset TOROBUS_NODE TOROBUS_FAKE TOROBUS_MEM TOROBUS_FS TOROBUS_GUESTS TOROBUS_SLICE_SIZE \
     TOROBUS_BOOT_TIMEOUT TOROBUS_LOG TOROBUS_SPIN_NS TOROBUS_FAKE_VERSION
 
@@ -21,22 +23,27 @@ app=$tmp/app
 echo 'int main(void) { return 0; }' >"$tmp/app.c"
 "${CC:-cc}" -O1 -fPIE -static-pie -o "$app" "$tmp/app.c" || skip_all "no static libc"
 
+# Processes of this test, by their HOME, that run one of our programs: pid and command line.
+ours()
+{
+    find /proc/[0-9]*/exe \( -lname '*/toro-run' -o -lname '*/orted-shim' -o -lname '*/fakeguest' \
+        -o -lname '*/orted' -o -lname '*/mpirun' -o -lname '*/orterun' \) 2>/dev/null |
+        while read -r exe; do
+            p=${exe%/exe}
+            # zombies have no command line any more; they belong to whoever has to reap them
+            if grep -qsz "^HOME=$tmp\$" "$p/environ"; then
+                echo "${p#/proc/} $(tr '\0' ' ' <"$p/cmdline")"
+            fi
+        done
+}
+
 # Nothing may be left when a job is over. A keeper may need a moment to see its last client go.
 leftovers()
 {
     for leftovers_i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         left=$(
-            # zombies belong to whoever has to reap them
-            for p in /proc/[0-9]*; do
-                grep -qsz "^HOME=$tmp\$" "$p/environ" &&
-                    case $(readlink "$p/exe" 2>/dev/null) in
-                    */toro-run | */orted-shim | */fakeguest | */orted | */mpirun | */orterun)
-                        echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)"
-                        ;;
-                    esac
-            done
-            ls -d "${TMPDIR:-/tmp}"/torobus."$(id -u)".* 2>/dev/null
-            :
+            ours
+            find "$TMPDIR" -mindepth 1 -maxdepth 1 -name 'torobus.*'
         )
         [ -n "$left" ] || return 0
         sleep 0.25

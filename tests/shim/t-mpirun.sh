@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# timeout: 300
+# timeout: 600
 # Stock mpirun with our agents and a fake guest: ways to launch, status, stdio, PMIx through proxies.
 . "$TORO_SRC/tests/lib/tap.sh"
 . "$TORO_SRC/tests/shim/shim.sh"
@@ -53,11 +53,8 @@ status_is 2 "toro-rsh: an option it does not know" "$TORO_PREFIX/bin/toro-rsh" -
 status_is 5 "toro-rsh: the command's status" "$TORO_PREFIX/bin/toro-rsh" vm7 exit 5
 for i in 1 2 3 4 5 6; do
     status_is 0 "five guests at once, $i" mpi --host a,b,c,d,e "$app" print x
-    is "$out" "x
-x
-x
-x
-x" "all of them spoke"
+    # mpirun may warn about a race of its own (setpgid)
+    is "$(printf '%s\n' "$out" | grep -c '^x$')" 5 "all of them spoke"
 done
 status_is 0 "by the agent's name in PATH" timeout 60 env PATH="$TORO_PREFIX/bin:$PATH" mpirun \
     --mca oob_tcp_if_include lo --mca plm_rsh_agent toro-rsh --mca orte_launch_agent orted-shim \
@@ -113,8 +110,8 @@ head -c 20000000 /dev/urandom >big
 out=$(mpi --host vm0,vm1 "$app" cat <big | cmp - big && echo same)
 is "$out" same "20 MB in and out unharmed"
 out=$(mpi --tag-output --host vm0,vm1 "$app" print x | sort | sed 's/^\[[0-9]*,//')
-is "$out" "1,0]<stdout>:x
-1,1]<stdout>:x" "--tag-output knows the ranks"
+is "$out" "0]<stdout>:x
+1]<stdout>:x" "--tag-output knows the ranks"
 out=$(mpi --host vm0,vm1 "$app" flood 20 | wc -c)
 is "$out" 41943040 "nothing is lost at the end"
 nothing_left "after stdio"
@@ -127,7 +124,7 @@ is "$out" "FOO=bar
 OMPI_MCA_btl_foo_bar=3
 OMPI_MCA_orte_bound_at_launch=1
 OMPI_MCA_orte_create_session_dirs=0
-TMPDIR=${TMPDIR:-(unset)}" "-x, --mca and what a guest needs"
+TMPDIR=$TMPDIR" "-x, --mca and what a guest needs"
 status_is 0 "yielding" mpi --oversubscribe -np 3 "$app" env OMPI_MCA_mpi_yield_when_idle
 is "$(printf '%s\n' "$out" | sort -u)" "OMPI_MCA_mpi_yield_when_idle=0" "not when it is mpirun's idea"
 status_is 0 "yielding" mpi --mca mpi_yield_when_idle 1 --host vm0 "$app" \
