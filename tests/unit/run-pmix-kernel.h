@@ -327,6 +327,7 @@ static inline void k_end(unsigned rank)
 {
     toro_pmix_proc_end(&k_procs[rank]);
     k_alive[rank] = false;
+    toro_pmix_proc_gone(rank);
 }
 
 /* The oldest frame to a proxy, to be freed; NULL if there is none. */

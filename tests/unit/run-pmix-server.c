@@ -216,6 +216,16 @@ static void fencing(void)
     t_ok(fence_of(2, NS, 2, 3, 5) == 1, "unless it is not asked for");
     down(4);
 
+    up(2);
+    plain(0, TOROBUS_PMIX_FENCE, 0, 5);
+    toro_pmix_proc_end(&k_procs[1]);
+    k_alive[1] = false;
+    t_ok(!t_recv(0, &rx), "the end of a rank is not told");
+    toro_pmix_proc_gone(1);
+    t_ok(t_recv(0, &rx) && rx.h.id == 5 && rx.h.status == TOROBUS_PMIX_ERR_UNREACH,
+         "before its exit status is on its way");
+    k_end(0);
+
     k_start(2, 0);
     k_open_dev(0);
     plain(0, TOROBUS_PMIX_INIT, 0, 1);

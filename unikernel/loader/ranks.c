@@ -76,6 +76,7 @@ void toro_proc_finish(struct toro_proc *p)
     release(p);
     vacate(p);
     (void)toro_ctl_send(TOROBUS_CTL_EXIT, index, exit_arg, NULL, 0);
+    toro_pmix_proc_gone(index);
 }
 
 static int prepare(struct toro_proc *p, const char **why)

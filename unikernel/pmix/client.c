@@ -165,7 +165,7 @@ static void dev_release(struct toro_file *f)
 
     toro_spin_lock(&toro_pmix.lock);
     if (c->file == f)
-        toro_pmix_client_end(c);
+        toro_pmix_client_end(c, NULL);
     toro_spin_unlock(&toro_pmix.lock);
 }
 

@@ -134,6 +134,17 @@ static void leave(struct fence *f, struct pmix_client *c)
     }
 }
 
+void toro_pmix_fence_leave(struct pmix_client *c)
+{
+    toro_list_each_safe(&fences, l, next)
+    {
+        struct fence *f = toro_list_entry(l, struct fence, link);
+
+        if (f->job == c->job && (f->in & 1ull << c->pos))
+            leave(f, c);
+    }
+}
+
 void toro_pmix_fence_gone(struct pmix_job *job, uint32_t pos)
 {
     toro_list_each_safe(&fences, l, next)

@@ -230,7 +230,7 @@ void toro_pmix_request(struct pmix_client *c, struct pmix_msg *m, struct pmix_af
 
 /* A member of the job ended without finalize: say so to the others. With a host server it is the
  * host's word that counts. */
-static void tell_others(const struct pmix_client *gone)
+static void tell_others(const struct pmix_job *job, uint32_t rank)
 {
     int32_t what = TOROBUS_PMIX_EV_PROC_ABORTED;
 
@@ -238,36 +238,48 @@ static void tell_others(const struct pmix_client *gone)
         struct pmix_client *c = &toro_pmix.client[i];
         struct pmix_msg *m;
 
-        if (c == gone || !c->inited || c->job != gone->job)
+        if (!c->inited || c->job != job || c->rank == rank)
             continue;
         m = toro_pmix_msg_new(TOROBUS_PMIX_EVENT, 0, 0, 128);
         if (m &&
             toro_pmix_add_str(&m, TOROBUS_PMIX_K_STATUS, TOROBUS_PMIX_T_S32, 0, &what,
                               sizeof(what)) &&
-            toro_pmix_add_str(&m, TOROBUS_PMIX_K_PROC, TOROBUS_PMIX_T_PROC, gone->rank,
-                              gone->job->nspace, gone->job->nslen))
+            toro_pmix_add_str(&m, TOROBUS_PMIX_K_PROC, TOROBUS_PMIX_T_PROC, rank, job->nspace,
+                              job->nslen))
             toro_pmix_deliver(c, m);
         else
             toro_kfree(m);
     }
 }
 
-void toro_pmix_client_end(struct pmix_client *c)
+/* The peers learn it. The job may be freed. */
+static void say_goodbye(const struct pmix_farewell *bye)
 {
+    if (!bye->job)
+        return;
+    gone(bye->job, bye->rank);
+    if (bye->aborted && !bye->hosted)
+        tell_others(bye->job, bye->rank);
+    toro_pmix_job_put(bye->job);
+}
+
+void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *later)
+{
+    struct pmix_farewell now, *bye = later ? later : &now;
     struct toro_list *l;
 
+    bye->hosted = toro_pmix_is_hosted(c);
+    bye->aborted = c->inited;
+    bye->job = c->job;
+    bye->rank = c->rank;
     if (c->inited || c->finalized)
         toro_pmix.ended |= 1ull << c->index;
     if (c->job)
-        gone(c->job, c->rank);
-    if (c->inited && !toro_pmix_is_hosted(c))
-        tell_others(c);
+        toro_pmix_fence_leave(c);
     toro_pmix_get_end(c);
     toro_pmix_publish_end(c);
     toro_pmix_upcall_end(c);
     toro_pmix_kv_disown(c);
-    if (c->job)
-        toro_pmix_job_put(c->job);
     while ((l = toro_list_pop(&c->queue)) != NULL)
         toro_kfree(toro_list_entry(l, struct pmix_msg, link));
     atomic_store_explicit(&c->nqueued, 0, memory_order_release);
@@ -277,45 +289,68 @@ void toro_pmix_client_end(struct pmix_client *c)
     c->job = NULL;
     c->file = NULL;
     toro_wake(&c->wq, UINT32_MAX);
-}
-
-/* Ranks that ended before their peers came have to be remembered, but not into the guest's next
- * job. */
-static void ended(const struct toro_proc *p)
-{
-    uint64_t bits;
-    unsigned n = 0;
-
-    if (!(p->start_flags & TOROBUS_START_HOSTED)) {
-        /* the one job there is, where rank and index are the same: it may never have come to INIT
-         */
-        toro_list_each_safe(&toro_pmix.jobs, l, next)
-        {
-            gone(toro_list_entry(l, struct pmix_job, link), p->index);
-        }
-    }
-    toro_pmix.ended |= 1ull << p->index;
-    for (bits = toro_pmix.ended; bits; bits &= bits - 1)
-        n++;
-    if (n >= p->local_size) {
-        toro_pmix.ended = 0;
-        toro_pmix_publish_clear();
-    }
+    if (!later)
+        say_goodbye(&now);
 }
 
 void toro_pmix_proc_end(struct toro_proc *p)
 {
+    struct pmix_farewell *bye;
     struct pmix_client *c;
 
     if (p->index >= TORO_MAX_CORES)
         return;
     c = &toro_pmix.client[p->index];
+    bye = &toro_pmix.farewell[p->index];
     toro_spin_lock(&toro_pmix.lock);
-    if (c->proc == p || !c->proc) {
-        if (c->file)
-            toro_pmix_client_end(c);
-        c->proc = NULL;
-        ended(p);
+    if (!bye->due) {
+        *bye = (struct pmix_farewell){.due = true, .rank = p->index};
+        if (c->file && c->proc == p)
+            toro_pmix_client_end(c, bye);
+        bye->hosted = (p->start_flags & TOROBUS_START_HOSTED) != 0;
+        bye->local_size = p->local_size;
     }
+    if (c->proc == p)
+        c->proc = NULL;
+    toro_spin_unlock(&toro_pmix.lock);
+}
+
+/* Ranks that ended before their peers came have to be remembered, but not into the guest's next
+ * job. */
+static void remember(unsigned index, uint32_t local_size)
+{
+    uint64_t bits;
+    unsigned n = 0;
+
+    toro_pmix.ended |= 1ull << index;
+    for (bits = toro_pmix.ended; bits; bits &= bits - 1)
+        n++;
+    if (n >= local_size) {
+        toro_pmix.ended = 0;
+        toro_pmix_publish_clear();
+    }
+}
+
+void toro_pmix_proc_gone(unsigned index)
+{
+    struct pmix_farewell bye;
+
+    if (index >= TORO_MAX_CORES)
+        return;
+    toro_spin_lock(&toro_pmix.lock);
+    bye = toro_pmix.farewell[index];
+    toro_pmix.farewell[index].due = false;
+    if (bye.due && !toro_pmix.client[index].file) { /* else the next rank is in its place already */
+        if (!bye.hosted && !bye.job) {
+            /* the one job there is, where rank and index are the same; it never came to INIT */
+            toro_list_each_safe(&toro_pmix.jobs, l, next)
+            {
+                gone(toro_list_entry(l, struct pmix_job, link), index);
+            }
+        }
+        remember(index, bye.local_size);
+    }
+    if (bye.due)
+        say_goodbye(&bye);
     toro_spin_unlock(&toro_pmix.lock);
 }

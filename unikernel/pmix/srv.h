@@ -78,9 +78,18 @@ _Static_assert(offsetof(struct pmix_kv, it) + sizeof(struct torobus_pmix_item) =
                    sizeof(struct pmix_kv),
                "key behind the item");
 
+/** What is left of a rank between toro_pmix_proc_end() and toro_pmix_proc_gone(). */
+struct pmix_farewell {
+    bool due, hosted;
+    bool aborted;         /**< without FINALIZE */
+    struct pmix_job *job; /**< counts as a client of it; NULL if the rank never was in one */
+    uint32_t rank, local_size;
+};
+
 struct pmix_srv {
     struct toro_spinlock lock;
     struct pmix_client client[TORO_MAX_CORES];
+    struct pmix_farewell farewell[TORO_MAX_CORES];
     struct toro_list jobs;
     struct toro_list out; /**< struct pmix_msg: upcalls to send */
     _Atomic uint32_t nout;
@@ -165,6 +174,8 @@ int toro_pmix_pos(const struct pmix_job *job, uint32_t rank);
 void toro_pmix_fence_init(void);
 /** FENCE, CONNECT or DISCONNECT. @return true if taken care of here; false: ask the host. */
 bool toro_pmix_fence(struct pmix_client *c, const struct pmix_msg *m);
+/** Whatever c itself waits in it leaves. */
+void toro_pmix_fence_leave(struct pmix_client *c);
 /** The rank takes part no longer: whoever waits for it gets an error. */
 void toro_pmix_fence_gone(struct pmix_job *job, uint32_t pos);
 bool toro_pmix_fence_cancel(struct pmix_client *c, uint32_t id);
@@ -242,7 +253,7 @@ static inline bool toro_pmix_is_hosted(const struct pmix_client *c)
 void toro_pmix_inited(struct pmix_client *c, uint32_t id, int32_t status);
 /** FINALIZE is complete. */
 void toro_pmix_finalized(struct pmix_client *c, uint32_t id, int32_t status);
-/** The client is gone (device closed or rank ended). */
-void toro_pmix_client_end(struct pmix_client *c);
+/** The client is gone (device closed or rank ended). bye: what is to be done later, NULL: now. */
+void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *bye);
 
 #endif
