@@ -13,6 +13,7 @@
 # source changes its time limit of 120 seconds.
 
 lint_sh = \
+    tests/lint/t-harness.sh \
     tests/lint/t-format.sh \
     tests/lint/t-headers.sh \
     tests/lint/t-help.sh \

@@ -5,45 +5,56 @@
 #   tests/lib/summary.sh FILE.trs...
 #
 # Every file named must be there: a test that left no result has failed. Exit status 0 only when
-# something passed and nothing failed.
+# something passed and nothing failed. What was skipped or failed is named, from the log beside.
 
 exec awk '
-function result(what, text)
+function tell(what, text)
 {
-    if (what == "PASS" || what == "XFAIL")
-        passed++
-    else if (what == "SKIP") {
-        skipped++
-        skips[skipped] = text
-    } else {
+    told[++ntold] = what ": " name ": " text
+}
+# One test; its results are counted from the .trs file, their names come from the .log file.
+function file(trs,    log_file, line, rc, n, word, good, bad, errors, skips)
+{
+    name = log_file = trs
+    sub(/\.trs$/, ".log", log_file)
+    sub(/\.trs$/, "", name)
+    while ((rc = (getline line < trs)) > 0)
+        if (line ~ /^:test-result: /) {
+            n++
+            split(line, word, " ")
+            if (word[2] == "PASS" || word[2] == "XFAIL")
+                good++
+            else if (word[2] == "SKIP")
+                skips++
+            else if (word[2] == "ERROR")
+                errors++
+            else
+                bad++
+        }
+    close(trs)
+    if (rc < 0 || !n) {
         failed++
-        failures[failed] = what ": " text
+        tell("ERROR", "it left no result")
+        return
     }
+    while ((getline line < log_file) > 0) {
+        if (line ~ /^not ok / || line ~ /^ok .*# *SKIP/ || line ~ /^1\.\.0 *# *SKIP/)
+            tell(line ~ /^not/ ? "FAIL" : "SKIP", line)
+        else if (line ~ /^ERROR: .* - exited with status 1$/ && bad && errors)
+            errors-- # a test with a failed result ends so; that is no further failure
+        else if (line ~ /^ERROR: /)
+            tell("ERROR", line)
+    }
+    close(log_file)
+    passed += good
+    failed += bad + errors
+    skipped += skips
 }
 BEGIN {
-    for (i = 1; i < ARGC; i++) {
-        file = ARGV[i]
-        name = file
-        sub(/\.trs$/, "", name)
-        seen = 0
-        while ((rc = (getline line < file)) > 0)
-            if (line ~ /^:test-result: /) {
-                seen++
-                split(line, word, " ")
-                text = line
-                sub(/^:test-result: [A-Z]+ ?/, "", text)
-                result(word[2], name ": " text)
-            }
-        if (rc < 0)
-            result("ERROR", name ": it left no result")
-        else if (!seen)
-            result("ERROR", name ": its result is empty")
-        close(file)
-    }
-    for (i = 1; i <= skipped; i++)
-        print "SKIP: " skips[i]
-    for (i = 1; i <= failed; i++)
-        print failures[i]
+    for (i = 1; i < ARGC; i++)
+        file(ARGV[i])
+    for (i = 1; i <= ntold; i++)
+        print told[i]
     printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
     exit (failed > 0 || passed == 0)
 }' "$@"

@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Reads what automake's test harness prints, shows one line per test file as soon as it is done, and
+# every result that is not a pass.
+
+file=
+passed=0
+other=0
+
+flush()
+{
+    [ -z "$file" ] || printf '      %-34s %4d passed%s\n' "$file" "$passed" \
+        "$([ "$other" -eq 0 ] || echo ", $other not")"
+}
+
+while IFS= read -r line; do
+    case $line in
+    PASS:\ * | XFAIL:\ * | FAIL:\ * | XPASS:\ * | SKIP:\ * | ERROR:\ *) ;;
+    make*'*** ['*check-TESTS* | make*'*** ['*test-suite.log* | make*'*** [Makefile'*check-am*) continue ;;
+    make*'*** '*)
+        echo "      $line"
+        continue
+        ;;
+    *) continue ;;
+    esac
+    rest=${line#*: }
+    name=${rest%% *}
+    if [ "$name" != "$file" ]; then
+        flush
+        file=$name
+        passed=0
+        other=0
+    fi
+    case $line in
+    PASS:* | XFAIL:*) passed=$((passed + 1)) ;;
+    *)
+        other=$((other + 1))
+        echo "      $line"
+        ;;
+    esac
+done
+flush
