@@ -104,6 +104,7 @@ mpi_sh = \
     tests/mpi/t-bad.sh \
     tests/mpi/t-stencil.sh \
     tests/mpi/t-btl-native.sh \
+    tests/mpi/t-btl-guest.sh \
     tests/mpi/t-time.sh
 
 bench_sh = \
