@@ -33,7 +33,8 @@ CCINC := $(shell $(CC) -print-file-name=include)
 CPPFLAGS_K := -nostdinc -isystem $(CCINC) -I$(SRC)/include -I$(SRC)/uapi -I$(SRC)/arch/$(ARCH) \
               -D__TOROBUS_KERNEL__=1
 COMMON_K   := -ffreestanding -fno-pie -fno-pic -m64 -mno-red-zone -mcmodel=kernel -g -O2
-CFLAGS_K   := -std=gnu11 $(COMMON_K) -mgeneral-regs-only -fno-stack-protector \
+CFLAGS_K   := -std=gnu11 $(COMMON_K) -mgeneral-regs-only \
+              -fstack-protector-strong -mstack-protector-guard=global \
               -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables \
               -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-common -fcf-protection=none \
               -ffunction-sections -fdata-sections \

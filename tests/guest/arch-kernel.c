@@ -203,6 +203,14 @@ static __attribute__((noinline)) uint64_t deep(uint64_t n)
     return n == 0 ? 0 : deep(n + 1) + pad[0];
 }
 
+static __attribute__((noinline)) void smash(size_t n)
+{
+    char buf[16];
+
+    for (volatile size_t i = 0; i < n; i++)
+        ((volatile char *)buf)[i] = 'x';
+}
+
 static void overflow(void *arg)
 {
     (void)arg;
@@ -226,6 +234,8 @@ static __attribute__((noinline)) void die(char how)
             to(&t);
     } else if (how == 'x') {
         ((void (*)(void))CODE)();
+    } else if (how == 's') {
+        smash(nowhere == NULL ? 1 : 64);
     } else if (how == 'a') {
         TORO_ASSERT(arch_ncores() == 77);
     }

@@ -59,5 +59,6 @@ dies n "a bad pointer in the kernel, another core in user mode" \
     'page fault in the kernel: write of 0x10 (not mapped)*rip *die+0x'
 dies o "a kernel stack that is too small" 'double fault (kernel stack overflow?)*deep'
 dies x "the kernel jumps into a program" 'execution of 0x200000000000 (not allowed)'
+dies s "a buffer on the stack that is overrun" 'beyond a buffer on its stack*smash*'
 dies a "an assertion" 'assertion failed: arch_ncores() == 77 (*arch-kernel.c:'
 done_testing

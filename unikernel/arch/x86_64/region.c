@@ -19,6 +19,11 @@ static unsigned top_level; /* of the largest page: 2 = 1 GiB, 1 = 2 MiB */
 static uint64_t *spare[4];
 static unsigned nspare;
 
+/* Tables in use. While they are few, one that shows nothing any more is kept for the next mapping
+ * there: small blocks come and go at one place. */
+#define EMPTY_MAX 1024u
+static unsigned ntables;
+
 /* Tables that are out of use, but that a core which was not flushed may still walk. */
 #define KEPT_MAX 64u
 static uint64_t *kept;
@@ -56,6 +61,7 @@ static void free_later(uint64_t *table, unsigned level, struct change *ch)
     *table = (uint64_t)kept; /* an entry that is not present */
     kept = table;
     nkept++;
+    ntables--;
     ch->taken = true;
 }
 
@@ -68,6 +74,7 @@ static void split(uint64_t *e, unsigned level)
     for (unsigned i = 0; i < 512; i++)
         table[i] = sub & PTE_P ? sub + i * SPAN(level - 1) : 0;
     *e = arch_kva_to_pa(table) | PTE_P | PTE_W | PTE_U;
+    ntables++;
 }
 
 /* Put one large page in the place of a table whose entries all say the same. */
@@ -75,7 +82,8 @@ static void join(uint64_t *e, unsigned level, struct change *ch)
 {
     uint64_t *table = table_of(*e), first = table[0];
 
-    if (level > top_level || (level > 1 && is_table(first)))
+    if (level > top_level || (level > 1 && is_table(first)) ||
+        (!(first & PTE_P) && ntables <= EMPTY_MAX))
         return;
     for (unsigned i = 1; i < 512; i++)
         if (table[i] != (first & PTE_P ? first + i * SPAN(level - 1) : 0))
@@ -170,7 +178,9 @@ int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores)
         kept = NULL;
         nkept = 0;
     }
-    arch_tlb_flush(va, len, ch.taken ? cores : 0);
+    /* New rights need no flush: who runs into an old entry finds out (arch_fault_spurious()). */
+    if (ch.taken)
+        arch_tlb_flush(va, len, cores);
     toro_spin_unlock(&lock);
     while (freed != NULL) {
         uint64_t *table = freed;

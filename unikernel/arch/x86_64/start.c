@@ -28,6 +28,15 @@ static uint64_t entry_tsc;
 static struct arch_core core0;
 static char ist[2][ARCH_IST_STACK_SIZE] __attribute__((aligned(4096)));
 
+/** What the compiler puts between a function's buffers and its return address. */
+uint64_t __stack_chk_guard;
+_Noreturn void __stack_chk_fail(void);
+
+void __stack_chk_fail(void)
+{
+    toro_panic("a function wrote beyond a buffer on its stack");
+}
+
 const char *arch_cmdline(void)
 {
     return cmdline;
@@ -89,7 +98,7 @@ static uint64_t take_ram(const struct start_info *si)
 void arch_start(uint64_t start_info, uint64_t tsc)
 {
     struct start_info si;
-    uint64_t top;
+    uint64_t top, guard;
 
     entry_tsc = tsc;
     arch_console_init();
@@ -97,13 +106,16 @@ void arch_start(uint64_t start_info, uint64_t tsc)
     arch_idt_setup();
     core0.boot_stack = (uint64_t)arch_boot_stack_top;
     arch_core_setup(&core0, ist[0], ist[1]);
+    /* This function never returns, so it does not check the guard that it changes; the lowest byte
+     * stays 0 to end strings. */
+    arch_random(&guard, sizeof(guard));
+    __stack_chk_guard = guard & ~0xffull;
 
     toro_memcpy(&si, early(start_info, sizeof(si)), sizeof(si));
     if (si.magic != PVH_MAGIC)
         toro_panic("not booted by PVH: start info has magic 0x%x", si.magic);
-    if (si.cmdline != 0) {
+    if (si.cmdline != 0)
         toro_strlcpy(cmdline, early(si.cmdline, sizeof(cmdline)), sizeof(cmdline));
-    }
     top = take_ram(&si);
     arch_paging_init(top);
     arch_paging_use();
