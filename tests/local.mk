@@ -114,6 +114,7 @@ bench_sh = \
 mpi_programs = \
     mpi/act-mpi \
     mpi/btl-p2p \
+    mpi/btl-pvars \
     mpi/btl-rma \
     mpi/btl-threads \
     mpi/pt2pt

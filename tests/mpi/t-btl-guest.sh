@@ -29,6 +29,9 @@ whole "tiny rings, no put and get" 3 btl-p2p mpi --mca btl_torobus_ring_slots 8 
     --mca btl_torobus_lane_size 8192 --mca btl_torobus_max_send_size 4096 \
     --mca btl_torobus_eager_limit 1024 --mca btl_torobus_flags send --host vm0:2,vm1:1
 
+runs "counters" mpi --host vm0:1,vm1:1 "$programs/btl-pvars"
+like "$out" "*all right*" "counters: grew as they should"
+
 # The rings are what is used, and nothing else.
 runs "the BTL that is used" mpi --host vm0:1,vm1:1 --mca btl_base_verbose 1 "$programs/btl-p2p"
 like "$out" "*Using torobus btl for send to*" "torobus between the guests"

@@ -44,6 +44,9 @@ p2p "asleep at once, rings dropped at once" 4 --mca btl_torobus_spin_ns 0 \
 runs "three threads in each of four ranks" bus 4 "$dir/btl-threads"
 like "$out" "*all right, 4 ranks*" "threads: ran to their end"
 
+runs "counters" bus 2 "$dir/btl-pvars"
+like "$out" "*all right*" "counters: grew as they should"
+
 # The one-sided component that works with messages: these pairs have no atomics.
 runs "one-sided" bus 3 --mca osc pt2pt "$dir/btl-rma"
 like "$out" "*all right, 3 ranks*" "one-sided: ran to its end"

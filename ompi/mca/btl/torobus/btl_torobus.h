@@ -268,6 +268,11 @@ int mca_btl_torobus_copy_pending(void);
 /** Make the second module out of the first, once that has its parameters. */
 void mca_btl_torobus_private_init(void);
 
+/* btl_torobus_pvar.c */
+
+/** Register the counters as performance variables. */
+void mca_btl_torobus_pvars_register(void);
+
 /* btl_torobus_progress.c */
 
 int mca_btl_torobus_progress(void);

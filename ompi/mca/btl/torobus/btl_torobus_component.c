@@ -94,6 +94,7 @@ static int torobus_register(void)
     param("free_list_inc", "Fragments allocated when there are none left", MCA_BASE_VAR_TYPE_INT,
           OPAL_INFO_LVL_9, &c->free_list_inc);
 
+    mca_btl_torobus_pvars_register();
     return mca_btl_base_param_register(&c->super.btl_version, &mca_btl_torobus);
 }
 
