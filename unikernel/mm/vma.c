@@ -377,7 +377,9 @@ static int discard_one(struct toro_mm *mm, struct toro_vma *v, uint64_t start, u
     bool open = (v->prot & ARCH_PROT_WRITE) != 0;
     int r = 0;
 
-    if (!v->committed)
+    /* The C library discards each stack as its thread ends, 8 MiB of which hardly any was used, and
+     * asks for no zeroes there: writing them would make memory of it all. */
+    if (!v->committed || v->kind == TORO_VMA_TSTACK)
         return 0;
     if (v->kind == TORO_VMA_FILE || v->kind == TORO_VMA_IMAGE)
         return -EINVAL;

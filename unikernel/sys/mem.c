@@ -8,6 +8,7 @@
 #define MAP_TYPE_            0xf
 #define MAP_FIXED_           0x10
 #define MAP_ANONYMOUS_       0x20
+#define MAP_STACK_           0x20000
 #define MAP_HUGETLB_         0x40000
 #define MAP_NOREPLACE_       0x100000
 
@@ -115,7 +116,8 @@ long sys_mmap(long addr, long len0, long prot0, long flags, long fd, long off)
 
         if (align != 0)
             len = TORO_ALIGN_UP(len, align);
-        return toro_mm_map(&p->mm, (uint64_t)addr, len, prot, how, TORO_VMA_ANON, align);
+        return toro_mm_map(&p->mm, (uint64_t)addr, len, prot, how,
+                           (flags & MAP_STACK_) != 0 ? TORO_VMA_TSTACK : TORO_VMA_ANON, align);
     }
     f = toro_fd_get(&p->fds, (int)fd);
     if (f == NULL)

@@ -45,6 +45,7 @@ enum toro_vma_kind {
     TORO_VMA_FILE,   /**< pool memory: private copy of a file's bytes */
     TORO_VMA_IMAGE,  /**< pool memory: the program */
     TORO_VMA_STACK,  /**< pool memory: the first thread's stack */
+    TORO_VMA_TSTACK, /**< pool memory: MAP_STACK, another thread's stack */
     TORO_VMA_BRK,    /**< pool memory: below the program break, or reserved for it */
     TORO_VMA_SHARED, /**< memory of a file (tmpfs, device); its address is the file's choice */
 };
