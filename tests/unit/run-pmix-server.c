@@ -226,6 +226,23 @@ static void fencing(void)
          "before its exit status is on its way");
     k_end(0);
 
+    up(2);
+    plain(0, TOROBUS_PMIX_FENCE, 0, 5);
+    k_procs[1].exit_arg = 9;
+    k_wakes = 0;
+    k_end(1);
+    t_ok(!t_recv(0, &rx) && k_wakes == 1, "one that failed is left to the launcher");
+    t_ok(toro_pmix_farewells(k_now + 1) > k_now + 1000000000 && !t_recv(0, &rx), "for a while");
+    t_ok(toro_pmix_farewells(k_now + 3000000000) == UINT64_MAX && t_recv(0, &rx) && rx.h.id == 5 &&
+             rx.h.status == TOROBUS_PMIX_ERR_UNREACH,
+         "then the others learn of it");
+    k_procs[0].exit_arg = 9;
+    k_end(0);
+    up(2);
+    t_ok(plain(0, TOROBUS_PMIX_FENCE, 0, 5) == 1 && plain(1, TOROBUS_PMIX_FENCE, 0, 5) == 0,
+         "a job that starts meanwhile is a new one");
+    down(2);
+
     k_start(2, 0);
     k_open_dev(0);
     plain(0, TOROBUS_PMIX_INIT, 0, 1);

@@ -186,6 +186,8 @@ static int dev_open(struct toro_file *f)
         return -ENOENT;
     c = &toro_pmix.client[p->index];
     toro_spin_lock(&toro_pmix.lock);
+    /* this may be a rank of the next job, and must not meet what the last one has left */
+    (void)toro_pmix_farewells(UINT64_MAX);
     if (c->file) {
         rc = -EBUSY;
     } else {

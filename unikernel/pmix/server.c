@@ -17,6 +17,7 @@ void toro_pmix_init(void)
     toro_pmix_get_init();
     toro_pmix_publish_init();
     toro_pmix_upcall_init();
+    toro_pmix_farewell_init();
     if (toro_pmix_dev_register())
         toro_panic("pmix: cannot register /dev/toro-pmix");
 }
@@ -77,8 +78,7 @@ void toro_pmix_inited(struct pmix_client *c, uint32_t id, int32_t status)
     toro_pmix_reply_msg(c, TOROBUS_PMIX_INIT, id, m);
 }
 
-/* The rank takes part no longer; what it has committed stays. */
-static void gone(struct pmix_job *j, uint32_t rank)
+void toro_pmix_rank_gone(struct pmix_job *j, uint32_t rank)
 {
     int pos = toro_pmix_pos(j, rank);
 
@@ -95,7 +95,7 @@ void toro_pmix_finalized(struct pmix_client *c, uint32_t id, int32_t status)
         c->finalized = true;
         c->inited = false;
         c->committed = false;
-        gone(c->job, c->rank);
+        toro_pmix_rank_gone(c->job, c->rank);
     }
     toro_pmix_reply(c, TOROBUS_PMIX_FINALIZE, id, status);
 }
@@ -228,41 +228,6 @@ void toro_pmix_request(struct pmix_client *c, struct pmix_msg *m, struct pmix_af
     }
 }
 
-/* A member of the job ended without finalize: say so to the others. With a host server it is the
- * host's word that counts. */
-static void tell_others(const struct pmix_job *job, uint32_t rank)
-{
-    int32_t what = TOROBUS_PMIX_EV_PROC_ABORTED;
-
-    for (unsigned i = 0; i < TORO_MAX_CORES; i++) {
-        struct pmix_client *c = &toro_pmix.client[i];
-        struct pmix_msg *m;
-
-        if (!c->inited || c->job != job || c->rank == rank)
-            continue;
-        m = toro_pmix_msg_new(TOROBUS_PMIX_EVENT, 0, 0, 128);
-        if (m &&
-            toro_pmix_add_str(&m, TOROBUS_PMIX_K_STATUS, TOROBUS_PMIX_T_S32, 0, &what,
-                              sizeof(what)) &&
-            toro_pmix_add_str(&m, TOROBUS_PMIX_K_PROC, TOROBUS_PMIX_T_PROC, rank, job->nspace,
-                              job->nslen))
-            toro_pmix_deliver(c, m);
-        else
-            toro_kfree(m);
-    }
-}
-
-/* The peers learn it. The job may be freed. */
-static void say_goodbye(const struct pmix_farewell *bye)
-{
-    if (!bye->job)
-        return;
-    gone(bye->job, bye->rank);
-    if (bye->aborted && !bye->hosted)
-        tell_others(bye->job, bye->rank);
-    toro_pmix_job_put(bye->job);
-}
-
 void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *later)
 {
     struct pmix_farewell now, *bye = later ? later : &now;
@@ -290,67 +255,5 @@ void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *later)
     c->file = NULL;
     toro_wake(&c->wq, UINT32_MAX);
     if (!later)
-        say_goodbye(&now);
-}
-
-void toro_pmix_proc_end(struct toro_proc *p)
-{
-    struct pmix_farewell *bye;
-    struct pmix_client *c;
-
-    if (p->index >= TORO_MAX_CORES)
-        return;
-    c = &toro_pmix.client[p->index];
-    bye = &toro_pmix.farewell[p->index];
-    toro_spin_lock(&toro_pmix.lock);
-    if (!bye->due) {
-        *bye = (struct pmix_farewell){.due = true, .rank = p->index};
-        if (c->file && c->proc == p)
-            toro_pmix_client_end(c, bye);
-        bye->hosted = (p->start_flags & TOROBUS_START_HOSTED) != 0;
-        bye->local_size = p->local_size;
-    }
-    if (c->proc == p)
-        c->proc = NULL;
-    toro_spin_unlock(&toro_pmix.lock);
-}
-
-/* Ranks that ended before their peers came have to be remembered, but not into the guest's next
- * job. */
-static void remember(unsigned index, uint32_t local_size)
-{
-    uint64_t bits;
-    unsigned n = 0;
-
-    toro_pmix.ended |= 1ull << index;
-    for (bits = toro_pmix.ended; bits; bits &= bits - 1)
-        n++;
-    if (n >= local_size) {
-        toro_pmix.ended = 0;
-        toro_pmix_publish_clear();
-    }
-}
-
-void toro_pmix_proc_gone(unsigned index)
-{
-    struct pmix_farewell bye;
-
-    if (index >= TORO_MAX_CORES)
-        return;
-    toro_spin_lock(&toro_pmix.lock);
-    bye = toro_pmix.farewell[index];
-    toro_pmix.farewell[index].due = false;
-    if (bye.due && !toro_pmix.client[index].file) { /* else the next rank is in its place already */
-        if (!bye.hosted && !bye.job) {
-            /* the one job there is, where rank and index are the same; it never came to INIT */
-            toro_list_each_safe(&toro_pmix.jobs, l, next)
-            {
-                gone(toro_list_entry(l, struct pmix_job, link), index);
-            }
-        }
-        remember(index, bye.local_size);
-    }
-    if (bye.due)
-        say_goodbye(&bye);
-    toro_spin_unlock(&toro_pmix.lock);
+        toro_pmix_say_goodbye(&now);
 }

@@ -82,6 +82,8 @@ _Static_assert(offsetof(struct pmix_kv, it) + sizeof(struct torobus_pmix_item) =
 struct pmix_farewell {
     bool due, hosted;
     bool aborted;         /**< without FINALIZE */
+    bool failed;          /**< with a status other than 0 */
+    uint64_t when;        /**< when the peers learn it; UINT64_MAX: not known yet */
     struct pmix_job *job; /**< counts as a client of it; NULL if the rank never was in one */
     uint32_t rank, local_size;
 };
@@ -251,9 +253,20 @@ static inline bool toro_pmix_is_hosted(const struct pmix_client *c)
 }
 /** INIT is complete: send the reply. */
 void toro_pmix_inited(struct pmix_client *c, uint32_t id, int32_t status);
+/** The rank takes part no longer; what it has committed stays. */
+void toro_pmix_rank_gone(struct pmix_job *j, uint32_t rank);
 /** FINALIZE is complete. */
 void toro_pmix_finalized(struct pmix_client *c, uint32_t id, int32_t status);
 /** The client is gone (device closed or rank ended). bye: what is to be done later, NULL: now. */
 void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *bye);
+
+/* farewell.c
+ * ---------------------------------------------------------------------------------------- */
+
+void toro_pmix_farewell_init(void);
+/** The peers learn it. The job may be freed. */
+void toro_pmix_say_goodbye(const struct pmix_farewell *bye);
+/** Complete what is due. @return time of the next, UINT64_MAX if there is none. */
+uint64_t toro_pmix_farewells(uint64_t now);
 
 #endif
