@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Builds the unikernel:  make -f unikernel/kernel.mk O=/tmp/k [SRC=unikernel] [CC=gcc|clang]
+# Builds the unikernel:  make -f unikernel/kernel.mk O=build/kernel [SRC=unikernel] [CC=gcc|clang]
 #   O/torobus.debug  with symbols, for gdb and addr2line
 #   O/torobus.elf    stripped, what QEMU's -kernel gets
 # EXTRA_SRC adds files, WITHOUT leaves folders or files out: both only for tests of a part.
