@@ -20,9 +20,9 @@ whole() # NAME RANKS PROGRAM COMMAND...
 }
 
 for program in btl-p2p btl-rma btl-threads; do
-    whole "two cores of one guest" 2 $program alone -n 2
-    whole "three guests of one core" 3 $program mpi --host vm0:1,vm1:1,vm2:1
-    whole "two guests of two cores" 4 $program mpi --host vm0:2,vm1:2
+    whole "two cores of one guest" 2 "$program" alone -n 2
+    whole "three guests of one core" 3 "$program" mpi --host vm0:1,vm1:1,vm2:1
+    whole "two guests of two cores" 4 "$program" mpi --host vm0:2,vm1:2
 done
 whole "eight ranks on few CPUs" 8 btl-p2p mpi --host vm0:4,vm1:4
 whole "tiny rings, no put and get" 3 btl-p2p mpi --mca btl_torobus_ring_slots 8 \
