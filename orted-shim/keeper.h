@@ -61,6 +61,7 @@ struct keeper_guest {
     int pidfd;
     struct event *exit_ev;
     struct event *boot_timer;
+    uint64_t boot_limit_s;
     struct event *stop_timer;
     struct bufferevent *ctl;
     struct bufferevent *console;

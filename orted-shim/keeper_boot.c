@@ -5,6 +5,7 @@
 #include "torobus/boot.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,15 +164,14 @@ void keeper_ctl_event(struct bufferevent *bev, short what, void *arg)
 static void on_boot_timeout(evutil_socket_t fd, short what, void *arg)
 {
     struct keeper_guest *g = arg;
-    struct timespec now;
 
     (void)fd;
     (void)what;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     keeper_guest_fail(g, 1,
-                      "guest %s did not report in within %ld s; a slow machine needs a longer "
-                      "--timeout (TOROBUS_BOOT_TIMEOUT), -v shows the kernel's steps",
-                      g->name, (long)(now.tv_sec - g->born.tv_sec));
+                      "guest %s did not report in within %" PRIu64
+                      " s; a slow machine needs a longer --timeout (TOROBUS_BOOT_TIMEOUT), -v -v "
+                      "shows the kernel's steps",
+                      g->name, g->boot_limit_s);
 }
 
 static void on_stop_timeout(evutil_socket_t fd, short what, void *arg)
@@ -304,6 +304,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_se
         return false;
     }
     g->state = KEEPER_GUEST_BOOTING;
+    g->boot_limit_s = s->boot_timeout_s;
     event_add(g->exit_ev, NULL);
     evtimer_add(g->boot_timer, &limit);
     bufferevent_setcb(g->ctl, keeper_ctl_read, NULL, keeper_ctl_event, g);

@@ -61,6 +61,7 @@ void keeper_check_idle(struct keeper *k)
     if (in_use(k)) {
         keeper_client_release_all(k);
         evtimer_del(k->idle_timer);
+        k->flushed = false;
         return;
     }
     if (!k->ending && (!k->had_client || expecting(k))) {

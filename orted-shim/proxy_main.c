@@ -163,6 +163,16 @@ static bool frame(struct proxy *p, const struct torobus_ctl_hdr *h, struct evbuf
     return ok;
 }
 
+/** The rank has ended, but what the keeper has to say may still come. */
+static void late_frame(struct proxy *p, const struct torobus_ctl_hdr *h, struct evbuffer *in)
+{
+    char *body = shim_frame_take(in, h);
+
+    if (body && h->len && (h->type == TOROBUS_CTL_ERROR || h->type == TOROBUS_CTL_NOTE))
+        proxy_note(p, body, h->len);
+    free(body);
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct evbuffer *in = bufferevent_get_input(bev);
@@ -170,15 +180,18 @@ static void on_read(struct bufferevent *bev, void *arg)
     struct torobus_ctl_hdr h;
     int r;
 
-    while (p->state < PROXY_ENDED && (r = shim_frame_peek(in, &h)) != 0) {
-        if (r < 0 || !frame(p, &h, in)) {
-            shim_error("rank %u: guest %s sent what makes no sense (type %u, %u bytes)",
-                       p->world_rank, p->job->node, h.type, h.len);
+    while ((r = shim_frame_peek(in, &h)) != 0) {
+        if (r > 0 && p->state >= PROXY_ENDED) {
+            late_frame(p, &h, in);
+        } else if (r < 0 || !frame(p, &h, in)) {
+            if (p->state < PROXY_ENDED)
+                shim_error("rank %u: guest %s sent what makes no sense", p->world_rank,
+                           p->job->node);
             proxy_end(p, SHIM_EXIT_FAIL);
+            evbuffer_drain(in, evbuffer_get_length(in));
+            return;
         }
     }
-    if (p->state >= PROXY_ENDED)
-        evbuffer_drain(in, evbuffer_get_length(in));
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)

@@ -38,22 +38,29 @@ ours()
 }
 
 # Nothing may be left when a job is over. A keeper may need a moment to see its last client go.
-leftovers()
+all_gone()
 {
-    for leftovers_i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        left=$(
-            ours
-            find "$TMPDIR" -mindepth 1 -maxdepth 1 -name 'torobus.*'
-        )
-        [ -n "$left" ] || return 0
-        sleep 0.25
+    left=$(
+        ours
+        find "$TMPDIR" -mindepth 1 -maxdepth 1 -name 'torobus.*'
+    )
+    [ -z "$left" ]
+}
+
+# Wait at most 10 s until a command succeeds.
+wait_until() # CMD...
+{
+    wait_n=0
+    until "$@"; do
+        wait_n=$((wait_n + 1))
+        [ "$wait_n" -le 50 ] || return 1
+        sleep 0.2
     done
-    return 1
 }
 
 nothing_left() # NAME
 {
-    if leftovers; then
+    if wait_until all_gone; then
         tap_result ok "$1: nothing is left"
     else
         tap_result not-ok "$1: nothing is left"

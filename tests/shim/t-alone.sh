@@ -69,7 +69,8 @@ is "$out" "0 bytes" "no input"
 head -c 30000000 /dev/urandom >big
 out=$(head -c 40000000 big | timeout 60 "$run" -n 1 "$app" cat | cmp - big && echo same)
 is "$out" same "30 MB through a pipe and back unharmed"
-out=$(timeout 60 "$run" -n 1 "$app" cat <big | cmp - big && echo same)
+cp big copy
+out=$(timeout 60 "$run" -n 1 "$app" cat <big | cmp - copy && echo same)
 is "$out" same "30 MB from a file"
 timeout 60 "$run" -n 1 "$app" cat <big >copy
 out=$(cmp copy big && echo same)
@@ -202,35 +203,33 @@ done
 nothing_left "after misbehaviour"
 
 # --- signals ----------------------------------------------------------------------------------
+up() { [ "$(grep -c up o)" -ge "$1" ]; }
+
+# Start a job in the background and wait until its ranks are up; $pid is that of `timeout`.
+start() # RANKS SCRIPT...
+{
+    : >o
+    n=$1
+    shift
+    timeout 30 "$run" -n "$n" "$app" "$@" >o 2>&1 &
+    pid=$!
+    wait_until up "$n" || diag "the ranks did not start"
+}
+
 for s in "INT 2" "TERM 15" "HUP 1"; do
     # shellcheck disable=SC2086 # two words
     set -- $s
-    timeout 30 "$run" -n 2 "$app" print up wait >o 2>&1 &
-    pid=$!
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        [ "$(grep -c up o)" = 2 ] && break
-        sleep 0.1
-    done
+    start 2 print up wait
     kill -"$1" "$(pgrep -P $pid toro-run)"
     wait $pid
     is $? $((128 + $2)) "SIG$1 ends the job"
 done
-timeout 30 "$run" -n 1 "$app" print up handle 10 exit 4 >o 2>&1 &
-pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    grep -q up o && break
-    sleep 0.1
-done
+start 1 print up handle 10 exit 4
 kill -USR1 "$(pgrep -P $pid toro-run)"
 wait $pid
 is $? 4 "SIGUSR1 reaches the program"
 is "$(tail -n 1 o)" "got signal 10" "and it has handled it"
-timeout 30 "$run" -n 1 "$app" print up pause 20000 >o 2>&1 &
-pid=$!
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    grep -q up o && break
-    sleep 0.1
-done
+start 1 print up pause 20000
 kill -9 "$(pgrep -P $pid toro-run)"
 wait $pid
 nothing_left "after kill -9 of toro-run"

@@ -23,21 +23,20 @@ start() # OPTIONS
     # shellcheck disable=SC2086 # several words
     mpirun $agents "$@" "$app" print up wait >o 2>&1 </dev/null &
     job=$!
-    for i in $(seq 100); do
-        [ "$(grep -c '^up' o)" -ge 2 ] && return
-        sleep 0.1
-    done
+    wait_until up && return
     diag "the job did not start"
     diag "$(cat o)"
 }
+up() { [ "$(grep -c '^up' o)" -ge 2 ]; }
 
 # Wait at most 5 s for the job; sets $ended.
 ends()
 {
+    wait_n=0
     ended=1
-    for i in $(seq 50); do
-        kill -0 "$job" 2>/dev/null || { ended=0; break; }
-        sleep 0.1
+    while [ "$ended" -ne 0 ] && [ "$wait_n" -lt 50 ]; do
+        if kill -0 "$job" 2>/dev/null; then sleep 0.1; else ended=0; fi
+        wait_n=$((wait_n + 1))
     done
     [ "$ended" -eq 0 ] || kill -9 "$job"
     wait "$job"
