@@ -4,7 +4,7 @@
 #include "core.h"
 #include <toro/lock.h>
 
-#define RANGE_MAX 8  /* more pages than this: flush everything */
+#define RANGE_MAX 8 /* more pages than this: flush everything */
 
 static _Atomic uint64_t flushes;
 
