@@ -26,10 +26,14 @@ overlay_sh = \
     tests/overlay/t-pristine.sh
 
 unit_tests = \
+    run-ctl \
     run-elf \
     run-kmalloc \
     run-lib \
+    run-p9 \
     run-pages \
+    run-path \
+    run-pipes \
     run-pmix-hosted \
     run-pmix-hostile \
     run-pmix-items \
@@ -45,6 +49,7 @@ unit_tests = \
     run-shim \
     run-shim-elf \
     run-start \
+    run-virtq \
     run-vma \
     run-wakeup
 

@@ -56,7 +56,7 @@ static unsigned events_of(const struct item *i)
 }
 
 /* topology held. The item is in no list afterwards, and nobody looks at it. */
-static void remove(struct item *i)
+static void item_remove(struct item *i)
 {
     toro_wait_del(&i->w);
     toro_mutex_lock(&i->ep->scan);
@@ -75,7 +75,7 @@ void toro_epoll_forget(struct toro_file *f)
     if (toro_list_empty(&f->epolls))
         return;
     toro_mutex_lock(&topology);
-    toro_list_each_safe(&f->epolls, it, nx) remove(toro_list_entry(it, struct item, in_file));
+    toro_list_each_safe(&f->epolls, it, nx) item_remove(toro_list_entry(it, struct item, in_file));
     toro_mutex_unlock(&topology);
 }
 
@@ -84,7 +84,7 @@ static void epoll_release(struct toro_file *f)
     struct epoll *ep = f->priv;
 
     toro_mutex_lock(&topology);
-    toro_list_each_safe(&ep->items, it, nx) remove(toro_list_entry(it, struct item, in_ep));
+    toro_list_each_safe(&ep->items, it, nx) item_remove(toro_list_entry(it, struct item, in_ep));
     toro_mutex_unlock(&topology);
     toro_kfree(ep);
 }
@@ -194,7 +194,7 @@ int toro_epoll_ctl(struct toro_file *epf, int op, struct toro_file *f, int fd,
     } else if (!i) {
         err = -ENOENT;
     } else if (op == EPOLL_CTL_DEL_) {
-        remove(i);
+        item_remove(i);
     } else if (op == EPOLL_CTL_MOD_) {
         toro_mutex_lock(&ep->scan);
         i->ev = *ev;

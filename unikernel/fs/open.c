@@ -71,8 +71,6 @@ static int create(struct toro_place *p, unsigned flags, unsigned mode, struct to
 {
     struct toro_file *f;
 
-    if (p->slash)
-        return -EISDIR;
     if (p->dir->mnt->ro)
         return -EROFS;
     if (!p->dir->mnt->ops->create)
@@ -83,7 +81,7 @@ static int create(struct toro_place *p, unsigned flags, unsigned mode, struct to
     return finish(f, p->dir->mnt->ops->create(p->dir, p->last, mode & 07777u, f), flags, out);
 }
 
-/* Where a dangling symlink points: *buf = directory of the link + "/" + target. */
+/* Where a symlink points: *buf = directory of the link + "/" + target. */
 static int link_target(struct toro_node *n, char **buf)
 {
     size_t dir = (size_t)(toro_strrchr(n->path, '/') - n->path) + 1;
@@ -114,35 +112,31 @@ static int open_creat(struct toro_node *at, const char *path, unsigned flags, un
     int err = toro_path_walk(at, path, TORO_WALK_PARENT, &p);
 
     if (err == -EINVAL || err == -ENOTEMPTY || err == -EBUSY)
-        return -EISDIR; /* ".", "..", "/" */
+        return flags & TORO_O_EXCL ? -EEXIST : -EISDIR; /* ".", "..", "/" */
     if (err)
         return err;
+    if (p.slash) { /* even if the directory is there, as on Linux */
+        toro_place_put(&p);
+        return -EISDIR;
+    }
     err = lookup(p.dir, p.last, &n);
     if (err == -ENOENT) {
         err = create(&p, flags, mode, out);
     } else if (!err && (flags & TORO_O_EXCL)) {
         err = -EEXIST;
+    } else if (!err && n->type == TORO_S_IFLNK && n->mnt->ops->jump &&
+               (*out = n->mnt->ops->jump(n)) != NULL) {
+        err = 0; /* /proc/self/fd: there already */
     } else if (!err && n->type == TORO_S_IFLNK) {
         err = flags & TORO_O_NOFOLLOW || depth >= TORO_LINK_MAX_FOLLOW ? -ELOOP
                                                                        : link_target(n, &target);
     } else if (!err) {
-        err = p.slash && n->type != TORO_S_IFDIR ? -ENOTDIR : toro_vfs_open_node(n, flags, out);
+        err = toro_vfs_open_node(n, flags, out);
     }
     toro_node_put(n);
     toro_place_put(&p);
     if (target) {
-        struct toro_place t;
-
-        /* A link to something without a path (/dev/stdout) has no directory to create in. */
-        err = toro_path_walk(at, path, TORO_WALK_FOLLOW, &t);
-        if (err == -ENOENT) {
-            err = open_creat(NULL, target, flags, mode, depth + 1, out);
-        } else if (!err && t.file) {
-            *out = t.file;
-        } else if (!err) {
-            err = toro_vfs_open_node(t.node, flags, out);
-            toro_place_put(&t);
-        }
+        err = open_creat(NULL, target, flags, mode, depth + 1, out);
         toro_kfree(target);
     }
     return err;

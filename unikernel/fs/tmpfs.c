@@ -395,6 +395,14 @@ static int may_replace(const struct entry *old, const struct entry *target)
     return to_dir && !toro_list_empty(&target->inode->entries) ? -ENOTEMPTY : 0;
 }
 
+/* lock held. Whether directory d lies in (or is) top. */
+static bool inside(const struct tmp_inode *d, const struct tmp_inode *top)
+{
+    while (d && d != top)
+        d = d->parent;
+    return d != NULL;
+}
+
 static int op_rename(struct toro_node *from, const char *old, struct toro_node *to,
                      const char *name, unsigned flags)
 {
@@ -414,11 +422,12 @@ static int op_rename(struct toro_node *from, const char *old, struct toro_node *
         err = -ENOENT;
     else if (target && (flags & 1u))
         err = -EEXIST;
+    else if (inside(b, e->inode))
+        err = -EINVAL;
+    else if (target && inside(a, target->inode))
+        err = -ENOTEMPTY;
     else if (target && target->inode != e->inode)
         err = may_replace(e, target);
-    for (struct tmp_inode *up = b; e && !err && up; up = up->parent)
-        if (up == e->inode)
-            err = -EINVAL; /* into itself */
     if (!err && !(target && target->inode == e->inode)) {
         bool dir = (e->inode->mode & TORO_S_IFMT) == TORO_S_IFDIR;
 

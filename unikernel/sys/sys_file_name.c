@@ -2,55 +2,42 @@
 /* System calls that change directories: mkdir, unlink, rename, link, symlink. */
 #include "file.h"
 
-/* The parent of a path, in a file system that may be written. */
-static int parent(long dirfd, long path, struct toro_place *p)
-{
-    int err = sys_walk(dirfd, path, TORO_WALK_PARENT, p);
+/* A path argument and where it starts. */
+struct start {
+    char *path;
+    struct toro_node *at;
+};
 
-    if (!err && p->dir->mnt->ro) {
-        toro_place_put(p);
-        err = -EROFS;
-    }
+static int start(long dirfd, long user, struct start *s)
+{
+    int err = sys_path_in(user, &s->path);
+
+    s->at = NULL;
+    if (err)
+        return err;
+    if (s->path[0] != '/')
+        err = s->path[0] ? sys_at(dirfd, &s->at) : -ENOENT;
+    if (err)
+        toro_kfree(s->path);
     return err;
 }
 
-/* The same for making something: ".", ".." and "/" exist already. */
-static int new_entry(long dirfd, long path, struct toro_place *p)
+static void end(struct start *s)
 {
-    int err = parent(dirfd, path, p);
-
-    return err == -EINVAL || err == -ENOTEMPTY || err == -EBUSY ? -EEXIST : err;
-}
-
-/* Whether the entry is a mount point, which must stay. */
-static bool mounted(const struct toro_place *p)
-{
-    struct toro_node *n = toro_node_new(p->dir->mnt, p->dir, p->last, toro_strlen(p->last));
-    bool yes = true; /* out of memory: better refuse */
-
-    if (n) {
-        yes = toro_mount_at(n->path, toro_strlen(n->path)) != NULL;
-        toro_kfree(n);
-    }
-    return yes;
+    toro_node_put(s->at);
+    toro_kfree(s->path);
 }
 
 static long do_mkdir(long dirfd, long path, long mode)
 {
-    const struct toro_proc *me = toro_current_proc();
-    struct toro_place p;
-    int err = new_entry(dirfd, path, &p);
+    struct start s;
+    long r = start(dirfd, path, &s);
 
-    if (err)
-        return err;
-    if (mounted(&p))
-        err = -EEXIST;
-    else
-        err = p.dir->mnt->ops->mkdir
-                  ? p.dir->mnt->ops->mkdir(p.dir, p.last, (unsigned)mode & 07777u & ~me->umask)
-                  : -EPERM;
-    toro_place_put(&p);
-    return err;
+    if (r)
+        return r;
+    r = toro_vfs_mkdir(s.at, s.path, (unsigned)mode & ~toro_current_proc()->umask);
+    end(&s);
+    return r;
 }
 
 CALL2(mkdir, path, mode)
@@ -65,21 +52,14 @@ CALL3(mkdirat, dirfd, path, mode)
 
 static long do_unlink(long dirfd, long path, bool directory)
 {
-    struct toro_place p;
-    int err = parent(dirfd, path, &p);
+    struct start s;
+    long r = start(dirfd, path, &s);
 
-    if (err && !directory && (err == -EINVAL || err == -ENOTEMPTY || err == -EBUSY))
-        return -EISDIR;
-    if (err)
-        return err;
-    if (mounted(&p))
-        err = directory ? -EBUSY : -EISDIR;
-    else if (!directory && p.slash)
-        err = -ENOTDIR;
-    else
-        err = p.dir->mnt->ops->unlink ? p.dir->mnt->ops->unlink(p.dir, p.last, directory) : -EPERM;
-    toro_place_put(&p);
-    return err;
+    if (r)
+        return r;
+    r = toro_vfs_unlink(s.at, s.path, directory);
+    end(&s);
+    return r;
 }
 
 CALL1(rmdir, path)
@@ -99,100 +79,66 @@ CALL3(unlinkat, dirfd, path, flags)
     return do_unlink(dirfd, path, flags != 0);
 }
 
-static long do_rename(long fd1, long path1, long fd2, long path2, long flags)
+/* Two paths: rename with its flags, or link (follow or not). */
+static long two_paths(bool rename, long fd1, long path1, long fd2, long path2, long flags)
 {
-    struct toro_place a, b;
-    int err = parent(fd1, path1, &a);
+    struct start a, b;
+    long r = start(fd1, path1, &a);
 
-    if (err)
-        return err == -EINVAL || err == -ENOTEMPTY ? -EBUSY : err;
-    err = parent(fd2, path2, &b);
-    if (err) {
-        toro_place_put(&a);
-        return err == -EINVAL || err == -ENOTEMPTY ? -EBUSY : err;
+    if (r)
+        return r;
+    r = start(fd2, path2, &b);
+    if (!r) {
+        r = rename ? toro_vfs_rename(a.at, a.path, b.at, b.path, (unsigned)flags)
+                   : toro_vfs_link(a.at, a.path, b.at, b.path, flags != 0);
+        end(&b);
     }
-    if (mounted(&a) || mounted(&b))
-        err = -EBUSY;
-    else if (a.dir->mnt != b.dir->mnt)
-        err = -EXDEV;
-    else if (a.dir->mnt->ops->rename)
-        err = a.dir->mnt->ops->rename(a.dir, a.last, b.dir, b.last, (unsigned)flags);
-    else
-        err = -EPERM;
-    toro_place_put(&a);
-    toro_place_put(&b);
-    return err;
+    end(&a);
+    return r;
 }
 
 CALL2(rename, from, to)
 {
-    return do_rename(TORO_AT_FDCWD, from, TORO_AT_FDCWD, to, 0);
+    return two_paths(true, TORO_AT_FDCWD, from, TORO_AT_FDCWD, to, 0);
 }
 
 CALL4(renameat, fd1, from, fd2, to)
 {
-    return do_rename(fd1, from, fd2, to, 0);
+    return two_paths(true, fd1, from, fd2, to, 0);
 }
 
 CALL5(renameat2, fd1, from, fd2, to, flags)
 {
-    return flags & ~7l ? -EINVAL : do_rename(fd1, from, fd2, to, flags);
-}
-
-static long do_link(long fd1, long path1, long fd2, long path2, long flags)
-{
-    struct toro_place a, b;
-    int err;
-
-    if (flags & ~(long)TORO_AT_SYMLINK_FOLLOW)
-        return -EINVAL;
-    err = sys_walk(fd1, path1, flags ? TORO_WALK_FOLLOW : 0, &a);
-    if (err)
-        return err;
-    err = new_entry(fd2, path2, &b);
-    if (!err) {
-        if (!a.node || a.node->mnt != b.dir->mnt)
-            err = -EXDEV;
-        else if (a.node->type == TORO_S_IFDIR)
-            err = -EPERM;
-        else if (mounted(&b))
-            err = -EEXIST;
-        else
-            err = b.dir->mnt->ops->link ? b.dir->mnt->ops->link(a.node, b.dir, b.last) : -EPERM;
-        toro_place_put(&b);
-    }
-    toro_place_put(&a);
-    return err;
+    return flags & ~7l ? -EINVAL : two_paths(true, fd1, from, fd2, to, flags);
 }
 
 CALL2(link, from, to)
 {
-    return do_link(TORO_AT_FDCWD, from, TORO_AT_FDCWD, to, 0);
+    return two_paths(false, TORO_AT_FDCWD, from, TORO_AT_FDCWD, to, 0);
 }
 
 CALL5(linkat, fd1, from, fd2, to, flags)
 {
-    return do_link(fd1, from, fd2, to, flags);
+    if (flags & ~(long)TORO_AT_SYMLINK_FOLLOW)
+        return -EINVAL;
+    return two_paths(false, fd1, from, fd2, to, flags);
 }
 
 static long do_symlink(long target, long dirfd, long path)
 {
-    struct toro_place p;
+    struct start s;
     char *t;
-    int err = sys_path_in(target, &t);
+    long r = sys_path_in(target, &t);
 
-    if (err)
-        return err;
-    err = t[0] ? new_entry(dirfd, path, &p) : -ENOENT;
-    if (!err) {
-        if (mounted(&p))
-            err = -EEXIST;
-        else
-            err = p.dir->mnt->ops->symlink ? p.dir->mnt->ops->symlink(p.dir, p.last, t) : -EPERM;
-        toro_place_put(&p);
+    if (r)
+        return r;
+    r = start(dirfd, path, &s);
+    if (!r) {
+        r = toro_vfs_symlink(t, s.at, s.path);
+        end(&s);
     }
     toro_kfree(t);
-    return err;
+    return r;
 }
 
 CALL2(symlink, target, path)
@@ -205,6 +151,7 @@ CALL3(symlinkat, target, dirfd, path)
     return do_symlink(target, dirfd, path);
 }
 
+/* Device nodes and named pipes would be the host's: they are not made from in here. */
 CALL3(mknod, path, mode, dev)
 {
     (void)path;

@@ -126,6 +126,17 @@ int toro_vfs_setattr(struct toro_node *n, const struct toro_attr *a);
 bool toro_dirent_put(char *buf, size_t size, size_t *at, uint64_t ino, uint64_t next, unsigned type,
                      const char *name, size_t len);
 
+/* names.c: by path -------------------------------------------------------------------------------
+ */
+int toro_vfs_mkdir(struct toro_node *at, const char *path, unsigned mode);
+int toro_vfs_unlink(struct toro_node *at, const char *path, bool directory);
+/** flags: RENAME_* of Linux. */
+int toro_vfs_rename(struct toro_node *at1, const char *from, struct toro_node *at2, const char *to,
+                    unsigned flags);
+int toro_vfs_link(struct toro_node *at1, const char *from, struct toro_node *at2, const char *to,
+                  bool follow);
+int toro_vfs_symlink(const char *target, struct toro_node *at, const char *path);
+
 /* lock.c -------------------------------------------------------------------------------------- */
 /** fcntl(F_GETLK, F_SETLK, F_SETLKW); l is in kernel memory, start is absolute, whence 0.
  *  Advisory among the ranks of this guest: QEMU's 9p server keeps no locks. */
