@@ -185,13 +185,19 @@ static void dispatch(size_t n, req_t ***todo)
     pthread_mutex_unlock(&chan.lock);
 }
 
-/* Read all that is there; the caller has set chan.reading. */
-static void read_all(req_t ***todo)
+/* Nothing waits, as far as can be seen without asking. */
+static bool surely_empty(void)
+{
+    return !chan.socket && 0 == attention;
+}
+
+/* Read all that is there; the caller has set chan.reading. sure: something is. */
+static void read_all(req_t ***todo, bool sure)
 {
     ssize_t n;
     char *p;
 
-    for (;;) {
+    for (; sure || !surely_empty(); sure = false) {
         n = read(chan.fd, chan.buf, chan.size);
         if (0 < n) {
             dispatch((size_t)n, todo);
@@ -224,8 +230,9 @@ static int run(req_t *r)
     return n;
 }
 
-/* Be the reader for one round. lock held at entry and exit, free in between. */
-static int read_round(int timeout_ms)
+/* Be the reader for one round: until something is there or, if there is a request to wait for,
+ * until that is done. lock held at entry and exit, free in between. */
+static int read_round(const req_t *mine, int timeout_ms)
 {
     struct pollfd pf = {.fd = chan.fd, .events = POLLIN};
     req_t *list = NULL, **todo = &list;
@@ -233,8 +240,11 @@ static int read_round(int timeout_ms)
 
     chan.reading = true;
     pthread_mutex_unlock(&chan.lock);
-    if (0 == timeout_ms || 0 < poll(&pf, 1, timeout_ms)) {
-        read_all(&todo);
+    /* mostly the answer is there already: the server has made it in our own write() */
+    read_all(&todo, false);
+    if (NULL == list && 0 < timeout_ms && !(NULL != mine && mine->done) &&
+        0 < poll(&pf, 1, timeout_ms)) {
+        read_all(&todo, true);
     }
     pthread_mutex_lock(&chan.lock);
     chan.reading = false;
@@ -249,11 +259,11 @@ int pmix_toro_chan_progress(void)
 {
     int n = 0;
 
-    if ((!chan.socket && 0 == attention) || 0 != pthread_mutex_trylock(&chan.lock)) {
+    if (surely_empty() || 0 != pthread_mutex_trylock(&chan.lock)) {
         return 0;
     }
     if (!chan.reading && !chan.dead && 0 <= chan.fd) {
-        n = read_round(0);
+        n = read_round(NULL, 0);
     }
     pthread_mutex_unlock(&chan.lock);
     return n;
@@ -268,7 +278,7 @@ static int write_message(const pmix_toro_msg_t *m)
         if (EAGAIN == errno) {
             pthread_mutex_lock(&chan.lock);
             if (!chan.reading) {
-                (void)read_round(0);
+                (void)read_round(NULL, 0);
             }
             pthread_mutex_unlock(&chan.lock);
             (void)poll(&pf, 1, 10);
@@ -362,7 +372,7 @@ int pmix_toro_chan_call(pmix_toro_msg_t *m, int timeout_s, struct torobus_pmix_h
         if (chan.reading) {
             wait_cond(left);
         } else {
-            (void)read_round((int)left);
+            (void)read_round(&r, (int)left);
         }
     }
     pthread_mutex_unlock(&chan.lock);
