@@ -188,7 +188,7 @@ static void idle(struct toro_core *c)
     charge(c);
     c->guard_at = 0;
     if (arch_ncores() <= toro_boot.cpumask) {
-        uint64_t end = c->since + TORO_IDLE_SPIN_NS;
+        uint64_t end = c->since + TORO_MIN(toro_boot.spin_ns, TORO_IDLE_SPIN_NS);
 
         atomic_store_explicit(&c->polling, 1, memory_order_relaxed);
         while (atomic_load_explicit(&c->remote, memory_order_relaxed) == NULL &&

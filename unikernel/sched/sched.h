@@ -7,8 +7,9 @@
 
 /** A user thread keeps its core this long while another one is ready there. */
 #define TORO_GUARD_NS 10000000ull
-/** An idle core looks for work this long before it halts, if the host has a CPU for every core. */
-#define TORO_IDLE_SPIN_NS 3000ull
+/** An idle core looks for work at most this long before it halts, if the host has a CPU for every
+ * core: to wake a halted one takes tens of microseconds. */
+#define TORO_IDLE_SPIN_NS 30000u
 
 struct toro_fifo {
     struct toro_thread *head, *tail;
