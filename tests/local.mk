@@ -102,6 +102,7 @@ mpi_sh = \
     tests/mpi/t-coll-many.sh \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
+    tests/mpi/t-pmix.sh \
     tests/mpi/t-stdio.sh \
     tests/mpi/t-exit.sh \
     tests/mpi/t-signal.sh \
@@ -122,6 +123,7 @@ mpi_programs = \
     mpi/btl-pvars \
     mpi/btl-rma \
     mpi/btl-threads \
+    mpi/pmix-names \
     mpi/pt2pt
 
 # static-pie without MPI: for Linux and guests
