@@ -107,8 +107,10 @@ mpi_sh = \
     tests/mpi/t-exit.sh \
     tests/mpi/t-signal.sh \
     tests/mpi/t-kill.sh \
+    tests/mpi/t-kill-early.sh \
     tests/mpi/t-bad.sh \
     tests/mpi/t-stencil.sh \
+    tests/mpi/t-wide.sh \
     tests/mpi/t-btl-native.sh \
     tests/mpi/t-btl-guest.sh \
     tests/mpi/t-time.sh

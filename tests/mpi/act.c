@@ -226,6 +226,24 @@ static int act_read(char **a)
     return act_cat(NULL);
 }
 
+/* Takes memory, writes to all of it, says how much it got. */
+static int act_alloc(char **a)
+{
+    long want = atol(a[0]), got = 0;
+
+    for (; got < want; got++) {
+        char *p = malloc(1 << 20);
+
+        if (p == NULL) {
+            printf("%ld of %ld MiB: %s\n", got, want, strerror(errno));
+            return 0;
+        }
+        memset(p, 1, 1 << 20);
+    }
+    printf("%ld MiB\n", got);
+    return 0;
+}
+
 static int act_closed(char **a)
 {
     (void)a;
@@ -267,7 +285,7 @@ static const struct {
     {"lines", 1, act_lines},   {"both", 1, act_both},   {"partial", 0, act_partial},
     {"args", 0, act_args},     {"env", 0, act_env},     {"cwd", 0, act_cwd},
     {"write", 2, act_write},   {"read", 1, act_read},   {"closed", 0, act_closed},
-    {"catch", 1, act_catch},
+    {"alloc", 1, act_alloc},   {"catch", 1, act_catch},
 };
 
 int main(int argc, char **argv)

@@ -51,8 +51,14 @@ runs "two programs in one job" mpi --host vm0:2,vm1:2 -np 2 "$programs/act-mpi" 
     "$programs/act-mpi" who
 is "$(echo "$out" | grep -c ' size 4 ')" 4 "are one world of four"
 
+path_was=$PATH
+PATH=/usr/bin:/bin
+runs "mpirun by its full name, nothing of ours in PATH" mpi --host vm0,vm1 "$examples/hello"
+said_hello 2 "vm0:0 vm1:0 " "full name"
+PATH=$path_was
+
 if [ "$native" = 1 ]; then
-    skip 5 "there is no toro-run"
+    skip 6 "there is no toro-run"
 else
     runs "toro-run -n 4" alone -n 4 "$examples/hello"
     said_hello 4 "$here:0 $here:1 $here:2 $here:3 " "toro-run"
