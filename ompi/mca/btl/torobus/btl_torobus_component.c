@@ -64,7 +64,8 @@ static int torobus_register(void)
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->sleep_min_us);
     c->gap_ns = 10000;
     param("gap_ns",
-          "More nanoseconds than this for four polls mean that the application computes: no sleep",
+          "Four polls that take longer, in nanoseconds, and six times longer than they ever took, "
+          "mean that the application computes: no sleep",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->gap_ns);
     c->ring_slots = 128;
     param("ring_slots", "Messages that a ring holds (power of two, 8 to 4096)",

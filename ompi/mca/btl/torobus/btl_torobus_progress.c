@@ -20,6 +20,7 @@ static struct {
     uint64_t last;      /**< ticks when the clock was last read */
     uint64_t since;     /**< ticks when the application began to wait */
     uint64_t sleep_ns;  /**< length of the next sleep */
+    uint64_t shortest;  /**< least ticks ever between two readings: polls back to back */
     uint64_t gap_ticks, spin_ticks;
     bool calibrated;
 } idle;
@@ -69,6 +70,7 @@ static bool idle_calibrate(void)
     }
     idle.gap_ticks = (uint64_t)(rate * mca_btl_torobus_component.gap_ns);
     idle.spin_ticks = (uint64_t)(rate * mca_btl_torobus_component.spin_ns);
+    idle.shortest = UINT64_MAX / 8;
     idle.calibrated = true;
     return true;
 }
@@ -84,7 +86,7 @@ static bool idle_calibrate(void)
 static void idle_poll(void)
 {
     mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
-    uint64_t now, max_ns;
+    uint64_t now, took, max_ns;
 
     /* The clock costs more than a poll: look at it now and then. */
     if (0 != ++idle.polls % CLOCK_POLLS) {
@@ -100,9 +102,13 @@ static void idle_poll(void)
         return;
     }
     now = mca_btl_torobus_bus_ticks();
-    if (CLOCK_POLLS == idle.polls || now - idle.last > idle.gap_ticks) {
+    took = now - idle.last;
+    if (CLOCK_POLLS == idle.polls || (took > idle.gap_ticks && took > 6 * idle.shortest)) {
         idle.since = now;
         idle.sleep_ns = (uint64_t)c->sleep_min_us * 1000;
+    }
+    if (CLOCK_POLLS != idle.polls && took < idle.shortest) {
+        idle.shortest = took;
     }
     idle.last = now;
     if (now - idle.since < idle.spin_ticks || 0 != opal_list_get_size(&c->copies_pending) ||
