@@ -105,6 +105,7 @@ mpi_sh = \
     tests/mpi/t-pmix.sh \
     tests/mpi/t-stdio.sh \
     tests/mpi/t-exit.sh \
+    tests/mpi/t-diagnosis.sh \
     tests/mpi/t-signal.sh \
     tests/mpi/t-kill.sh \
     tests/mpi/t-kill-early.sh \

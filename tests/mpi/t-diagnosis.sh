@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# What a user is told: crashes with their place, system calls, running jobs. timeout: 120
+. "$TORO_SRC/tests/mpi/launch.sh"
+needs_guests
+
+# --- a crash names rank, core, signal, address, and the functions on the stack
+tap_capture alone -n 2 "$programs/act" segv
+like "$out" "*rank [01] (core [01], *SIGSEGV*0x10*" "a wild store: rank, core, signal, address"
+like "$out" "*#0*act_segv+*" "the function by name"
+like "$out" "*__libc_start*" "and those below it"
+tap_capture alone -n 1 "$programs/act" overflow
+like "$out" "*stack overflow*recurse+*" "a stack overflow is called one"
+tap_capture alone -n 1 "$programs/act" divide
+like "$out" "*SIGFPE*act_divide+*" "a division by zero"
+tap_capture mpi --host vm0,vm1 "$programs/act" segv
+like "$out" "*rank [01] (*act_segv+*" "under mpirun as well"
+
+# --- system calls, by rank, on stderr
+TORO_STRACE=1
+export TORO_STRACE
+alone -n 2 "$programs/act" cwd >cwd.out 2>trace
+unset TORO_STRACE
+is "$(sort -u cwd.out)" "$tmp/work" "TORO_STRACE=1: the program's own output is as ever"
+for rank in 0 1; do
+    grep -q "^\[$rank:[0-9]*\] getcwd(.*) = " trace
+    ok $? "rank $rank: getcwd is in the trace"
+    grep -q "^\[$rank:[0-9]*\] exit_group(0)" trace
+    ok $? "rank $rank: and its end"
+done
+
+# --- steps and plan
+tap_capture alone -v -n 1 "$programs/act" exit 0
+like "$out" "*enters the program*ended, status 0*" "-v tells the steps"
+runs "--dry-run" alone --dry-run -n 2 "$programs/act" exit 3
+like "$out" "*qemu-system-x86*-smp 2*ivshmem-doorbell*-kernel*" "shows QEMU's command line"
+
+# --- a running job
+start job mpi --host vm0:2,vm1:1 "$programs/act-mpi" spin 1
+wait_line job ready
+ok $? "a job runs"
+key=$("$bin/toro-info" --jobs | awk -v ours=" $(tagged | tr '\n' ' ')" '
+    $1 == "job" { job = $2 }
+    match($0, /QEMU pid [0-9]+/) {
+        pid = substr($0, RSTART + 9, RLENGTH - 9)
+        if (index(ours, " " pid " ")) { print job; exit }
+    }')
+is "${#key}" 16 "toro-info lists it"
+runs "toro-info --stacks" "$bin/toro-info" --stacks "$key"
+like "$out" "*guest vm0*rank 0*rank 1*" "says where each rank is"
+like "$out" "*do_spin+*" "the one that spins in the function where it spins"
+like "$out" "*guest vm1*rank 2*" "in each guest"
+runs "toro-info --memory" "$bin/toro-info" --memory "$key"
+runs "toro-info --syscalls" "$bin/toro-info" --syscalls "$key"
+runs "toro-info --check" "$bin/toro-info" --check
+fails "an unknown job" "$bin/toro-info" --stacks 0123456789abcdef
+kill -INT "$(launcher_pid)"
+ended
+nothing_left "nothing is left"
+done_testing
