@@ -2,14 +2,14 @@
 /* The 9p file system against servers that answer correctly, wrongly, and with noise: replies cut at
  * every byte, wrong sizes, tags and counts. Fids must be given back whatever happens. */
 #include "fs-kernel.h"
+#include "fs-pool.h"
 #include "../../unikernel/fs/p9_wire.c"
 #include "../../unikernel/fs/mount.c"
 #undef MAX_MOUNTS
 #include "../../unikernel/fs/p9_ops.c"
 #undef O_WIRE
-#define ops file_ops_unused
 #include "../../unikernel/fs/p9_file.c"
-#undef ops
+#include "../../unikernel/fs/p9_map.c"
 
 #include "tap.h"
 
@@ -20,6 +20,8 @@ static uint8_t tx[BUF], rx[P9_MSIZE];
 static long fids; /* numbers in use */
 static uint32_t next_fid;
 static bool in_use[64];
+static const uint8_t *sent_data; /* of a write under way */
+static uint32_t sent_len;
 /* Fill rx with the reply; @return its length. data: where a read's bytes go. */
 static uint32_t (*serve)(uint8_t type, struct p9_buf *b, uint8_t *data, uint32_t n);
 
@@ -78,8 +80,8 @@ int p9_call(struct p9_req *r, uint64_t out, uint32_t n_out, uint64_t in, uint32_
     uint8_t *msg;
     int err;
 
-    (void)out;
-    (void)n_out;
+    sent_data = (const uint8_t *)(uintptr_t)out;
+    sent_len = n_out;
     if (r->b.bad)
         return -ENAMETOOLONG;
     memcpy(tx, &len, 4);
@@ -110,6 +112,11 @@ int p9_dma(const void *p, size_t n, bool device_writes, uint64_t *pa)
     (void)device_writes;
     *pa = (uintptr_t)p;
     return 0;
+}
+
+int toro_file_stat(struct toro_file *f, struct toro_linux_stat *st)
+{
+    return f->ops->stat(f, st);
 }
 
 int toro_vfs_setattr(struct toro_node *n, const struct toro_attr *a)
@@ -381,6 +388,86 @@ static void test_wrong(struct toro_node *root)
     t_ok(fids == 1 && host_heap == 2, "memory that runs out anywhere: nothing leaks");
 }
 
+/* Shared mappings, with a server that keeps one file
+ * --------------------------------------------------- */
+static uint8_t disk[100000];
+static unsigned writes;
+
+static uint32_t keeper(uint8_t type, struct p9_buf *b, uint8_t *data, uint32_t n)
+{
+    uint64_t off;
+    uint32_t len;
+
+    if (type == P9_TGETATTR) {
+        (void)good(type, b, data, n);
+        memset(rx + 7 + 8 + 13 + 12 + 16, 0, 8);
+        len = sizeof(disk);
+        memcpy(rx + 7 + 8 + 13 + 12 + 16, &len, 4);
+        return finish(b, type + 1, 0);
+    }
+    if (type != P9_TREAD && type != P9_TWRITE)
+        return good(type, b, data, n);
+    memcpy(&off, tx + 11, 8);
+    memcpy(&len, tx + 19, 4);
+    len = off >= sizeof(disk) ? 0 : (uint32_t)TORO_MIN((uint64_t)len, sizeof(disk) - off);
+    p9_put32(b, 0);
+    p9_put8(b, 0);
+    p9_put16(b, 0);
+    p9_put32(b, len);
+    if (type == P9_TREAD) {
+        memcpy(data, disk + off, len);
+        return finish(b, P9_TREAD + 1, len);
+    }
+    if (len != sent_len)
+        abort();
+    memcpy(disk + off, sent_data, len);
+    writes++;
+    return finish(b, P9_TWRITE + 1, 0);
+}
+
+static void test_map(struct toro_node *root)
+{
+    struct toro_file f = {.flags = TORO_O_RDWR}, g = {.flags = TORO_O_RDONLY};
+    uint64_t pos = 0;
+    size_t used;
+    uint8_t b[16];
+    char *m, *m2;
+
+    for (unsigned i = 0; i < sizeof(disk); i++)
+        disk[i] = (uint8_t)(i * 3 + i / 251);
+    serve = keeper;
+    if (op_walk(root, "file", &used, &f.node) || op_open(f.node, &f) ||
+        op_walk(root, "file", &used, &g.node) || op_open(g.node, &g))
+        t_bail("open");
+    m2 = (char *)g.ops->mmap(&g, 8192, 4096, 1);
+    t_ok(memcmp(m2, disk + 8192, 4096) == 0, "a mapping of a part, to read");
+    m = (char *)f.ops->mmap(&f, 0, sizeof(disk), 3);
+    t_ok(m + 8192 == m2 && memcmp(m, disk, sizeof(disk)) == 0, "another of all, at the same place");
+    t_eq(m[sizeof(disk)], 0, "zero behind the end");
+    m[5] = 'x';
+    m[50000] = 'y';
+    m[sizeof(disk) - 1] = 'z';
+    m[sizeof(disk)] = '!';
+    t_ok(m2[50000 - 8192] == 'y' && disk[50000] != 'y', "stores are seen at once here, not there");
+    t_eq(f.ops->sync(&f), 0, "sync");
+    t_ok(disk[5] == 'x' && disk[50000] == 'y' && disk[sizeof(disk) - 1] == 'z' && writes == 3,
+         "writes the three pages back, up to the end");
+    t_ok(f.ops->sync(&f) == 0 && writes == 3, "and then nothing more");
+    m[6] = 'w';
+    t_ok(f.ops->read(&f, b, 8, &pos) == 8 && b[6] == 'w', "read() shows what was stored");
+    pos = 20000;
+    t_ok(f.ops->write(&f, "hello", 5, &pos) == 5 && memcmp(m + 20000, "hello", 5) == 0,
+         "and a mapping what was written");
+    m[30000] = 'q';
+    f.ops->release(&f);
+    t_eq(disk[30000], 'q', "the end of a mapping writes back");
+    t_ok(memcmp(m2, disk + 8192, 4096) == 0, "the other lives on");
+    g.ops->release(&g);
+    toro_node_put(f.node);
+    toro_node_put(g.node);
+    t_ok(pool_bytes == 0 && fids == 1 && host_heap == 2, "and then all is given back");
+}
+
 static void test_wire(void)
 {
     uint8_t m[16];
@@ -408,5 +495,6 @@ int main(void)
     root = toro_mount_nth(0)->root;
     test_good(root);
     test_wrong(root);
+    test_map(root);
     return t_done();
 }

@@ -134,11 +134,26 @@ struct p9_node {
 /** What an open 9p file knows (file->priv). */
 struct p9_open {
     uint32_t fid;
-    bool own;     /**< the fid is this file's alone, not its node's */
-    bool append;  /**< the server appends by itself */
-    bool cached;  /**< st is what the server said last */
-    uint64_t end; /**< end of the furthest write */
+    bool own;           /**< the fid is this file's alone, not its node's */
+    bool append;        /**< the server appends by itself */
+    bool cached;        /**< st is what the server said last */
+    uint64_t end;       /**< end of the furthest write */
+    struct p9_map *map; /**< this file has mapped it */
     struct toro_linux_stat st;
 };
+
+/** One Tread or Twrite. @return bytes or -errno. */
+toro_ssize p9_file_io(struct p9_open *o, void *buf, uint32_t n, uint64_t off, bool write);
+
+/* p9_map.c: shared mappings. All may block; all are cheap while nothing is mapped. */
+long p9_file_mmap(struct toro_file *f, uint64_t off, uint64_t len, unsigned prot);
+/** Write back what was stored into mappings of f's file. @return 0 or -errno. */
+int p9_map_flush(struct toro_file *f);
+/** The file was written to: mappings show it. */
+void p9_map_written(struct toro_file *f, uint64_t off, uint64_t n);
+/** The file's size was set. */
+void p9_map_cut(struct toro_file *f, uint64_t size);
+/** The open file ends. */
+void p9_map_release(struct toro_file *f);
 
 #endif

@@ -8,7 +8,7 @@
 
 #define READDIR_MAX 16384u
 
-static toro_ssize io(struct p9_open *o, void *buf, uint32_t n, uint64_t off, bool write)
+toro_ssize p9_file_io(struct p9_open *o, void *buf, uint32_t n, uint64_t off, bool write)
 {
     struct p9_req *r;
     uint64_t pa;
@@ -39,7 +39,7 @@ static toro_ssize transfer(struct toro_file *f, char *buf, size_t n, uint64_t *p
 
     while (done < n) {
         uint32_t k = (uint32_t)TORO_MIN(n - done, (size_t)P9_IO_MAX);
-        toro_ssize r = io(o, buf + done, k, *pos, write);
+        toro_ssize r = p9_file_io(o, buf + done, k, *pos, write);
 
         if (r < 0)
             return done ? (toro_ssize)done : r;
@@ -53,7 +53,9 @@ static toro_ssize transfer(struct toro_file *f, char *buf, size_t n, uint64_t *p
 
 static toro_ssize file_read(struct toro_file *f, void *buf, size_t n, uint64_t *pos)
 {
-    return transfer(f, buf, n, pos, false);
+    int err = p9_map_flush(f);
+
+    return err ? err : transfer(f, buf, n, pos, false);
 }
 
 static int file_stat(struct toro_file *f, struct toro_linux_stat *st)
@@ -89,6 +91,7 @@ static toro_ssize file_write(struct toro_file *f, const void *buf, size_t n, uin
     struct p9_open *o = f->priv;
     bool append = f->flags & TORO_O_APPEND;
     struct toro_linux_stat st;
+    uint64_t from;
     toro_ssize r;
     int err;
 
@@ -98,11 +101,13 @@ static toro_ssize file_write(struct toro_file *f, const void *buf, size_t n, uin
             return err;
         *pos = (uint64_t)st.size;
     }
+    from = *pos;
     r = transfer(f, (char *)buf, n, pos, true);
     if (r > 0) {
         if (append && o->append && file_stat(f, &st) == 0)
             *pos = (uint64_t)st.size;
         o->end = TORO_MAX(o->end, *pos);
+        p9_map_written(f, append ? *pos - (uint64_t)r : from, (uint64_t)r);
     }
     return r;
 }
@@ -110,16 +115,22 @@ static toro_ssize file_write(struct toro_file *f, const void *buf, size_t n, uin
 static int file_truncate(struct toro_file *f, uint64_t size)
 {
     struct toro_attr a = {.valid = TORO_ATTR_SIZE, .size = size};
+    int err = toro_vfs_setattr(f->node, &a);
 
-    return toro_vfs_setattr(f->node, &a);
+    if (!err)
+        p9_map_cut(f, size);
+    return err;
 }
 
 static int file_sync(struct toro_file *f)
 {
     struct p9_open *o = f->priv;
-    struct p9_req *r = p9_new(P9_TFSYNC);
-    int err;
+    int err = p9_map_flush(f);
+    struct p9_req *r;
 
+    if (err)
+        return err;
+    r = p9_new(P9_TFSYNC);
     if (!r)
         return -ENOMEM;
     p9_put32(&r->b, o->fid);
@@ -140,6 +151,7 @@ static void file_release(struct toro_file *f)
 {
     struct p9_open *o = f->priv;
 
+    p9_map_release(f);
     if (o->own)
         p9_clunk(o->fid);
     toro_kfree(o);
@@ -209,6 +221,7 @@ const struct toro_file_ops p9_file_ops = {
     .read = file_read,
     .write = file_write,
     .poll = file_poll,
+    .mmap = p9_file_mmap,
     .stat = file_stat,
     .truncate = file_truncate,
     .sync = file_sync,
