@@ -59,9 +59,14 @@ static void release(struct toro_proc *p)
     p->start_body = NULL;
 }
 
+/* The rank is no more. Who has fetched the pointer before finds it dead and without threads. */
 static void vacate(struct toro_proc *p)
 {
+    toro_spin_lock(&p->lock);
     p->dead = true;
+    toro_list_del(&toro_current()->peer);
+    p->nthreads = 0;
+    toro_spin_unlock(&p->lock);
     atomic_store_explicit(&live[p->index], NULL, memory_order_release);
 }
 
@@ -131,11 +136,6 @@ static void rank_main(void *arg)
         char line[512];
 
         fail_line(line, sizeof(line), p->exe, why);
-        toro_spin_lock(&p->lock);
-        p->dead = true;
-        toro_list_del(&t->peer);
-        p->nthreads--;
-        toro_spin_unlock(&p->lock);
         toro_fs_proc_end(p);
         release(p);
         vacate(p);
