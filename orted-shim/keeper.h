@@ -52,7 +52,8 @@ enum keeper_guest_state {
 /** One node: a slice and, from the first proxy on, a QEMU. */
 struct keeper_guest {
     struct keeper *keeper;
-    char name[64];
+    char name[64];  /**< for messages: node name, for jobs after the first with '+' and a number */
+    char uname[64]; /**< node name as the guest's programs see it */
     unsigned slice;
     enum keeper_guest_state state;
     unsigned ncores;
@@ -63,6 +64,7 @@ struct keeper_guest {
     struct event *boot_timer;
     uint64_t boot_limit_s;
     struct event *stop_timer;
+    struct event *clock_timer; /**< between HELLO and CLOCK */
     struct bufferevent *ctl;
     struct bufferevent *console;
     struct bufferevent *errors; /**< QEMU's stderr */
@@ -115,7 +117,6 @@ struct keeper {
     struct event *listen_ev;
     int listenfd;
     struct event *idle_timer;
-    struct event *clock_timer;
     struct keeper_client *clients;
     bool had_client;
     bool flushed; /**< waits for clients to read their last frames, for the last time */
@@ -147,8 +148,10 @@ bool keeper_region_make(struct keeper_region *r, char err[512]);
 void keeper_region_reserve(struct keeper_region *r, unsigned slice, const char *name,
                            unsigned ncores, uint64_t mem_limit);
 void keeper_region_state(struct keeper_region *r, unsigned slice, enum torobus_slice_state state);
-/** Free the memory of a dead guest's slice and mark its ports dead. */
+/** A guest is dead: say so to its peers. */
 void keeper_region_retire(struct keeper_region *r, unsigned slice);
+/** Give the memory of a dead guest's slice back, so that the next one finds zeros. */
+void keeper_region_release(struct keeper_region *r, unsigned slice);
 /** Memory that all guests together may use, from TOROBUS_MEM or the host's free memory. */
 bool keeper_region_mem_limit(unsigned nguests, uint64_t slice_size, const char *setting,
                              uint64_t *limit, char err[512]);
@@ -191,7 +194,9 @@ void keeper_guest_fail(struct keeper_guest *g, int status, const char *fmt, ...)
 /** Ask the guest to power off; kill it if it does not. */
 void keeper_guest_stop(struct keeper_guest *g);
 void keeper_guest_kill(struct keeper_guest *g);
-void keeper_guest_free(struct keeper_guest *g);
+/** Free a guest that is dead, or was never booted, and its slice, unless its node still holds it.
+ */
+void keeper_guest_release(struct keeper_guest *g);
 /** A line for the user's stderr through one of the guest's clients. */
 void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -110,6 +110,18 @@ static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t local_s
     return true;
 }
 
+/** A node's name, or that of a further guest on it: with '+' and a number. */
+static bool name_ok(const char *name)
+{
+    char node[64];
+    size_t n = strcspn(name, "+");
+
+    snprintf(node, sizeof(node), "%.*s", (int)n, name);
+    return shim_node_ok(node) &&
+           (name[n] == '\0' ||
+            (name[n + 1] && strspn(name + n + 1, "0123456789") == strlen(name + n + 1)));
+}
+
 bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, const void *body)
 {
     struct torobus_ctl_attached reply = {.version = TOROBUS_ABI_VERSION};
@@ -132,7 +144,7 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
             snprintf(err, sizeof(err), "the keeper of this job is from another build (version %u)",
                      TOROBUS_ABI_VERSION);
             ok = false;
-        } else if (!shim_node_ok(a.node)) {
+        } else if (!name_ok(a.node)) {
             snprintf(err, sizeof(err), "\"%s\" cannot be the name of a node", a.node);
             ok = false;
         }
@@ -145,8 +157,12 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
         c->kind = KEEPER_CLIENT_RANK;
         c->rank = UINT32_MAX;
         ok = attach_rank(c, h->rank, a.local_size, &s, err);
-        if (!ok)
+        if (!ok) {
+            struct keeper_guest *g = c->guest;
+
             c->guest = NULL;
+            keeper_guest_release(g);
+        }
     } else {
         c->kind = KEEPER_CLIENT_NODE;
         c->rank = TOROBUS_CTL_NOBODY;

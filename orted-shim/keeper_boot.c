@@ -61,6 +61,7 @@ static void check_gone(struct keeper_guest *g)
     keeper_ivshmem_leave(k, g->slice);
     keeper_region_retire(&k->region, g->slice);
     keeper_log("guest %s: gone", g->name);
+    keeper_guest_release(g);
     keeper_check_idle(k);
 }
 
@@ -225,7 +226,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
     struct keeper *k = g->keeper;
     struct shim_qemu_config c = {.qemu = k->qemu,
                                  .kernel = k->kernel,
-                                 .name = g->name,
+                                 .name = g->uname,
                                  .accel = k->accel,
                                  .fs = s->fs,
                                  .guest = g->slice,
@@ -283,7 +284,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_se
     if (!keeper_region_mem_limit(live_guests(k), k->region.sb.slice_size, s->mem, &mem, err))
         return false;
     g->ncores = ncores;
-    keeper_region_reserve(&k->region, g->slice, g->name, ncores, mem);
+    keeper_region_reserve(&k->region, g->slice, g->uname, ncores, mem);
     keeper_region_state(&k->region, g->slice, TOROBUS_SLICE_BOOTING);
     ok = start_qemu(g, s, fd, err);
     close_all(fd, 4);

@@ -78,7 +78,10 @@ static bool forward(struct keeper_client *c, const struct torobus_ctl_hdr *h, st
     case TOROBUS_CTL_SIGNAL:
     case TOROBUS_CTL_CREDIT:
     case TOROBUS_CTL_PMIX:
-        keeper_guest_forward(c->guest, in, (uint32_t)sizeof(*h) + h->len);
+        if (c->guest)
+            keeper_guest_forward(c->guest, in, (uint32_t)sizeof(*h) + h->len);
+        else
+            evbuffer_drain(in, sizeof(*h) + h->len); /* the guest is gone, its EXIT on the way */
         return true;
     default:
         return false;
@@ -114,13 +117,14 @@ static void on_read(struct bufferevent *bev, void *arg)
     }
 }
 
-/** An orted-shim removes its directory itself unless it was killed. */
-static void remove_tmpdir(const struct keeper_client *c)
+/** An orted-shim has gone. It removes its directory itself unless it was killed. */
+static void node_gone(struct keeper_client *c)
 {
     char path[SHIM_PATH_MAX];
 
     if (shim_tmpdir_name(NULL, c->keeper->key, c->guest->name, path))
         shim_tmpdir_remove(path);
+    keeper_guest_release(c->guest);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -138,7 +142,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         if (c->kind == KEEPER_CLIENT_RANK && c->guest)
             keeper_guest_client_gone(c->guest, c);
         else if (c->kind == KEEPER_CLIENT_NODE && c->guest)
-            remove_tmpdir(c);
+            node_gone(c);
         keeper_check_idle(c->keeper);
         return;
     }

@@ -34,7 +34,9 @@ static void send_clock(evutil_socket_t fd, short what, void *arg)
     if (clock.tsc_hz == 0) {
         const struct timeval tv = {.tv_usec = (suseconds_t)wait_ms * 1000};
 
-        if (event_base_once(g->keeper->base, -1, EV_TIMEOUT, send_clock, g, &tv) != 0)
+        if (!g->clock_timer)
+            g->clock_timer = evtimer_new(g->keeper->base, send_clock, g);
+        if (!g->clock_timer || evtimer_add(g->clock_timer, &tv) != 0)
             keeper_guest_fail(g, 1, "no memory for a timer");
         return;
     }

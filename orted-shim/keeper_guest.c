@@ -45,7 +45,8 @@ struct keeper_guest *keeper_guest_reserve(struct keeper *k, const char *name, ch
     g->slice = i;
     g->pidfd = -1;
     snprintf(g->name, sizeof(g->name), "%s", name);
-    keeper_region_reserve(&k->region, i, name, 0, 0);
+    snprintf(g->uname, sizeof(g->uname), "%.*s", (int)strcspn(name, "+"), name);
+    keeper_region_reserve(&k->region, i, g->uname, 0, 0);
     k->guest[i] = g;
     return g;
 }
@@ -170,4 +171,33 @@ void keeper_guest_kill(struct keeper_guest *g)
         g->state = KEEPER_GUEST_STOPPING;
     if (g->pid > 0)
         kill(g->pid, SIGKILL);
+}
+
+void keeper_guest_release(struct keeper_guest *g)
+{
+    struct keeper *k = g->keeper;
+
+    /* one that failed stays, so that a late rank of it is told, not booted alone */
+    if ((g->state != KEEPER_GUEST_DEAD && g->state != KEEPER_GUEST_RESERVED) || g->failed)
+        return;
+    for (struct keeper_client *c = k->clients; c; c = c->next)
+        if (c->guest == g && c->kind == KEEPER_CLIENT_NODE && !c->leaving && !c->closing)
+            return;
+    for (struct keeper_client *c = k->clients; c; c = c->next)
+        if (c->guest == g)
+            c->guest = NULL;
+    keeper_log("guest %s: slice %u is free", g->name, g->slice);
+    if (g->state == KEEPER_GUEST_DEAD)
+        keeper_region_release(&k->region, g->slice);
+    k->guest[g->slice] = NULL;
+    if (g->exit_ev)
+        event_free(g->exit_ev);
+    if (g->boot_timer)
+        event_free(g->boot_timer);
+    if (g->stop_timer)
+        event_free(g->stop_timer);
+    if (g->clock_timer)
+        event_free(g->clock_timer);
+    evbuffer_free(g->queue);
+    free(g);
 }

@@ -147,6 +147,17 @@ void keeper_region_retire(struct keeper_region *r, unsigned slice)
     }
 }
 
+void keeper_region_release(struct keeper_region *r, unsigned slice)
+{
+    /* ports keep their epochs: a peer that still knows the old owner must not take the next one
+     * for it */
+    if (fallocate(r->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (off_t)torobus_slice_offset(&r->sb, slice), (off_t)r->sb.slice_size) == 0)
+        keeper_region_state(r, slice, TOROBUS_SLICE_FREE);
+    else
+        keeper_log("slice %u cannot be given back: %s", slice, strerror(errno));
+}
+
 /** MemAvailable in bytes, 0 if unknown. */
 static uint64_t mem_available(void)
 {

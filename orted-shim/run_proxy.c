@@ -8,6 +8,7 @@
 #include "shim_parse.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -77,6 +78,22 @@ static uint32_t number(const char *const *names, uint32_t max, const char *what)
     shim_die(SHIM_EXIT_FAIL, "the launcher does not tell the %s (%s)", what, names[-1]);
 }
 
+/** Jobs after the first (MPI_Comm_spawn, a DVM's next job) get guests of their own. */
+static void name_guest(struct proxy_job *job)
+{
+    const char *ns = getenv("PMIX_NAMESPACE");
+    char node[64];
+    uint64_t id;
+
+    /* Open MPI's job ids: family << 16 | number; 1 is what mpirun was told to run */
+    if (!ns || !shim_parse_u64(ns, 0, UINT32_MAX, &id) || (id & 0xffff) <= 1)
+        return;
+    memcpy(node, job->node, sizeof(node));
+    if (snprintf(job->node, sizeof(job->node), "%s+%u", node, (unsigned)(id & 0xffff)) >=
+        (int)sizeof(job->node))
+        shim_die(SHIM_EXIT_FAIL, "the node's name is too long: %s", node);
+}
+
 #define NUMBER(max, what, ...) number((const char *const[]){__VA_ARGS__, NULL}, max, what)
 
 static void watch_parent(struct event_base *base)
@@ -117,6 +134,7 @@ void run_proxy(const struct run_options *o, struct proxy_job *job)
         NUMBER(0x7fffffff, "number of local ranks", "OMPI_COMM_WORLD_LOCAL_SIZE");
     if (!shim_job_key_env(job->key))
         shim_die(SHIM_EXIT_FAIL, "the launcher does not tell its address");
+    name_guest(job);
     job->flags |= TOROBUS_START_HOSTED;
     if (!shim_env_copy(&env, o->env.v) || !shim_env_for_rank(&env, &place))
         shim_die(SHIM_EXIT_FAIL, "no memory");
