@@ -55,7 +55,7 @@ static int torobus_register(void)
     c->spin_ns = -1;
     param("spin_ns", "Nanoseconds to poll before sleeping (-1: as the kernel advises)",
           MCA_BASE_VAR_TYPE_INT, OPAL_INFO_LVL_4, &c->spin_ns);
-    c->sleep_max_us = 10000;
+    c->sleep_max_us = 100000;
     param("sleep_max_us", "Longest sleep, in microseconds; a message ends it earlier",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->sleep_max_us);
     c->sleep_min_us = 50;

@@ -22,6 +22,7 @@ static struct {
     uint64_t sleep_ns;  /**< length of the next sleep */
     uint64_t shortest;  /**< least ticks ever between two readings: polls back to back */
     uint64_t gap_ticks, spin_ticks;
+    bool woken; /**< no reading since the last sleep */
     bool calibrated;
 } idle;
 
@@ -86,7 +87,7 @@ static bool idle_calibrate(void)
 static void idle_poll(void)
 {
     mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
-    uint64_t now, took, max_ns;
+    uint64_t now, took, gap, max_ns;
 
     /* The clock costs more than a poll: look at it now and then. */
     if (0 != ++idle.polls % CLOCK_POLLS) {
@@ -103,7 +104,10 @@ static void idle_poll(void)
     }
     now = mca_btl_torobus_bus_ticks();
     took = now - idle.last;
-    if (CLOCK_POLLS == idle.polls || (took > idle.gap_ticks && took > 6 * idle.shortest)) {
+    /* The first polls after a sleep take longer: everything is cold. */
+    gap = idle.woken ? 10 * idle.gap_ticks : idle.gap_ticks;
+    idle.woken = false;
+    if (CLOCK_POLLS == idle.polls || (took > gap && took > 6 * idle.shortest)) {
         idle.since = now;
         idle.sleep_ns = (uint64_t)c->sleep_min_us * 1000;
     }
@@ -119,6 +123,7 @@ static void idle_poll(void)
         max_ns = (uint64_t)c->sleep_max_us * 1000;
         idle.sleep_ns = 2 * idle.sleep_ns < max_ns ? 2 * idle.sleep_ns : max_ns;
         mca_btl_torobus_endpoints_check();
+        idle.woken = true;
     }
     idle.last = mca_btl_torobus_bus_ticks();
 }
