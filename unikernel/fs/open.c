@@ -103,12 +103,12 @@ static int link_target(struct toro_node *n, char **buf)
     return 0;
 }
 
-static int open_creat(struct toro_node *at, const char *path, unsigned flags, unsigned mode,
-                      unsigned depth, struct toro_file **out)
+/* One round of open_creat(): *target is set if the last component is a symlink that leads on. */
+static int creat_here(struct toro_node *at, const char *path, unsigned flags, unsigned mode,
+                      char **target, struct toro_file **out)
 {
     struct toro_place p;
     struct toro_node *n = NULL;
-    char *target = NULL;
     int err = toro_path_walk(at, path, TORO_WALK_PARENT, &p);
 
     if (err == -EINVAL || err == -ENOTEMPTY || err == -EBUSY)
@@ -124,21 +124,34 @@ static int open_creat(struct toro_node *at, const char *path, unsigned flags, un
         err = create(&p, flags, mode, out);
     } else if (!err && (flags & TORO_O_EXCL)) {
         err = -EEXIST;
-    } else if (!err && n->type == TORO_S_IFLNK && n->mnt->ops->jump &&
-               (*out = n->mnt->ops->jump(n)) != NULL) {
-        err = 0; /* /proc/self/fd: there already */
     } else if (!err && n->type == TORO_S_IFLNK) {
-        err = flags & TORO_O_NOFOLLOW || depth >= TORO_LINK_MAX_FOLLOW ? -ELOOP
-                                                                       : link_target(n, &target);
+        if (flags & TORO_O_NOFOLLOW)
+            err = -ELOOP;
+        else if (!n->mnt->ops->jump || (*out = n->mnt->ops->jump(n)) == NULL)
+            err = link_target(n, target); /* else: /proc/self/fd, an open file without a path */
     } else if (!err) {
         err = toro_vfs_open_node(n, flags, out);
     }
     toro_node_put(n);
     toro_place_put(&p);
-    if (target) {
-        err = open_creat(NULL, target, flags, mode, depth + 1, out);
-        toro_kfree(target);
+    return err;
+}
+
+static int open_creat(struct toro_node *at, const char *path, unsigned flags, unsigned mode,
+                      struct toro_file **out)
+{
+    char *here = NULL, *target = NULL;
+    int err = creat_here(at, path, flags, mode, &target, out);
+
+    for (unsigned links = 0; !err && target; links++) {
+        toro_kfree(here);
+        here = target;
+        target = NULL;
+        err = links < TORO_LINK_MAX_FOLLOW ? creat_here(NULL, here, flags, mode, &target, out)
+                                           : -ELOOP;
     }
+    toro_kfree(here);
+    toro_kfree(target);
     return err;
 }
 
@@ -153,7 +166,7 @@ int toro_vfs_open(struct toro_node *at, const char *path, unsigned flags, unsign
     if ((flags & TORO_O_TMPFILE) == TORO_O_TMPFILE)
         return -EOPNOTSUPP;
     if ((flags & TORO_O_CREAT) && !(flags & TORO_O_PATH))
-        return flags & TORO_O_DIRECTORY ? -EINVAL : open_creat(at, path, flags, mode, 0, out);
+        return flags & TORO_O_DIRECTORY ? -EINVAL : open_creat(at, path, flags, mode, out);
     err = toro_path_walk(at, path, flags & TORO_O_NOFOLLOW ? 0 : TORO_WALK_FOLLOW, &p);
     if (err)
         return err;
