@@ -17,6 +17,7 @@ lint_sh = \
     tests/lint/t-format.sh \
     tests/lint/t-headers.sh \
     tests/lint/t-help.sh \
+    tests/lint/t-lists.sh \
     tests/lint/t-shell.sh \
     tests/lint/t-spdx.sh
 
@@ -114,6 +115,7 @@ mpi_sh = \
     tests/mpi/t-wide.sh \
     tests/mpi/t-btl-native.sh \
     tests/mpi/t-btl-guest.sh \
+    tests/mpi/t-io.sh \
     tests/mpi/t-time.sh
 
 bench_sh = \
@@ -122,6 +124,7 @@ bench_sh = \
 # --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
 mpi_programs = \
     mpi/act-mpi \
+    mpi/mpi-io \
     mpi/btl-p2p \
     mpi/btl-pvars \
     mpi/btl-rma \
