@@ -2,6 +2,7 @@
 /* The end of a guest whose kernel cannot go on: says why and where, stops everything, exits. */
 #include <toro/arch.h>
 #include <toro/boot.h>
+#include <toro/ctl.h>
 #include <toro/lib.h>
 #include <torobus/boot.h>
 
@@ -77,5 +78,6 @@ void toro_panic(const char *fmt, ...)
                        false);
     for (unsigned i = 0; i < n; i++)
         print_address("at ", chain[i]);
+    toro_ctl_panic(text);
     arch_exit(TOROBUS_EXIT_PANIC);
 }
