@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* System calls on descriptors and paths; included more than once. TORO_SYSCALL(number, name, arguments) */
+/* System calls on descriptors and paths; included more than once. TORO_SYSCALL(number, name,
+ * arguments) */
 /* bytes: sys/sys_file_rw.c */
 TORO_SYSCALL(0, read, 3)
 TORO_SYSCALL(1, write, 3)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* System calls for memory, threads, time, signals and identity; included more than once. TORO_SYSCALL(number, name, arguments) */
+/* System calls for memory, threads, time, signals and identity; included more than once.
+ * TORO_SYSCALL(number, name, arguments) */
 /* memory: sys/mem.c */
 TORO_SYSCALL(9, mmap, 6)
 TORO_SYSCALL(10, mprotect, 3)
