@@ -6,6 +6,8 @@
  *   pmix get RANK KEY       print the value
  *   pmix opt RANK KEY       the same, optional
  *   pmix abort STATUS       ask for the end of the job
+ *   pmix spawn TEXT         two new ranks that print TEXT
+ *   pmix publish KEY VALUE, pmix lookup KEY (waits), pmix unpublish KEY
  *   pmix finalize           */
 #include "fakeguest.h"
 
@@ -42,6 +44,11 @@ static void item(uint32_t rank, uint8_t type, uint8_t scope, const char *key, co
     memcpy(i + 1, key, i->klen);
     memcpy((char *)(i + 1) + i->klen, value, vlen);
     h->len += (uint32_t)torobus_pmix_item_size(i->klen, vlen);
+}
+
+static void text_item(const char *key, const char *text)
+{
+    item(0, TOROBUS_PMIX_T_STRING, 0, key, text, (uint32_t)strlen(text));
 }
 
 static void send_msg(struct fake_rank *r)
@@ -111,7 +118,10 @@ bool fake_pmix_step(struct fake_rank *r, unsigned *used)
     *used = 2;
     if (strcmp(w[0], "put") == 0 || strcmp(w[0], "get") == 0 || strcmp(w[0], "opt") == 0)
         *used = 4;
-    else if (strcmp(w[0], "abort") == 0)
+    else if (strcmp(w[0], "publish") == 0)
+        *used = 4;
+    else if (strcmp(w[0], "abort") == 0 || strcmp(w[0], "spawn") == 0 ||
+             strcmp(w[0], "lookup") == 0 || strcmp(w[0], "unpublish") == 0)
         *used = 3;
     if (r->pmix_id != 0) {
         if (!r->pmix_done)
@@ -136,8 +146,29 @@ bool fake_pmix_step(struct fake_rank *r, unsigned *used)
         h = begin(r, TOROBUS_PMIX_ABORT, 0);
         h->status = atoi(w[1]);
         item(0, TOROBUS_PMIX_T_STRING, 0, TOROBUS_PMIX_K_MSG, "fake abort", 10);
-    } else {
+    } else if (strcmp(w[0], "spawn") == 0) {
+        const uint32_t two = 2;
+
+        begin(r, TOROBUS_PMIX_SPAWN, 0);
+        item(0, TOROBUS_PMIX_T_U32, 0, TOROBUS_PMIX_K_APP, &two, sizeof(two));
+        text_item(TOROBUS_PMIX_K_CMD, r->exe);
+        text_item(TOROBUS_PMIX_K_ARG, r->exe);
+        text_item(TOROBUS_PMIX_K_ARG, "print");
+        text_item(TOROBUS_PMIX_K_ARG, w[1]);
+        text_item(TOROBUS_PMIX_K_CWD, r->cwd);
+    } else if (strcmp(w[0], "publish") == 0) {
+        begin(r, TOROBUS_PMIX_PUBLISH, 0);
+        text_item(w[1], w[2]);
+    } else if (strcmp(w[0], "lookup") == 0) {
+        begin(r, TOROBUS_PMIX_LOOKUP, TOROBUS_PMIX_F_WAIT);
+        item(0, TOROBUS_PMIX_T_NONE, 0, w[1], "", 0);
+    } else if (strcmp(w[0], "unpublish") == 0) {
+        begin(r, TOROBUS_PMIX_UNPUBLISH, 0);
+        item(0, TOROBUS_PMIX_T_NONE, 0, w[1], "", 0);
+    } else if (strcmp(w[0], "finalize") == 0) {
         begin(r, TOROBUS_PMIX_FINALIZE, 0);
+    } else {
+        FAKE_BAD;
     }
     send_msg(r);
     return false;

@@ -146,5 +146,15 @@ is "$(printf '%s\n' "$out" | grep -c '^[*] pmix.job.size type 4 4$')" 4 "job siz
 is "$(printf '%s\n' "$out" | grep -c '^[*] pmix.lpeers type 9 "2,3"$')" 2 "local peers"
 is "$(printf '%s\n' "$out" | grep -c '^fence: status 0$')" 8 "fences"
 status_is 0 "PMIx again" mpi --host vm0 "$app" pmix init pmix finalize pmix init pmix finalize
+status_is 0 "publish and look up" mpi --host vm0,vm1 -np 1 "$app" pmix init pmix lookup name \
+    pmix fence pmix finalize : -np 1 "$app" pmix init pmix publish name value pmix fence \
+    pmix unpublish name pmix finalize
+is "$(printf '%s\n' "$out" | grep -c ' name type 9 "value"$')" 1 "the value is found"
+for where in "--host vm0:3,vm1:3 -np 1" "--oversubscribe -np 1"; do
+    # shellcheck disable=SC2086 # several words
+    status_is 0 "$where: spawn" mpi $where "$app" pmix init pmix spawn child pmix finalize
+    is "$(printf '%s\n' "$out" | grep -c '^child$')" 2 "$where: two new ranks in a guest of theirs"
+    like "$out" "*spawn: status 0*toro.nspace type 9*" "$where: and their namespace"
+done
 nothing_left "after PMIx"
 done_testing
