@@ -35,6 +35,7 @@ struct preq {
     pmix_proc_t target; /**< GET: whose */
     char key[PMIX_MAX_KEYLEN + 1];
     bool has_nspace; /**< GET: the rank of another job */
+    bool again;      /**< GET: asked a second time */
 };
 
 /** PMIx state of the process: libpmix knows one identity only. */

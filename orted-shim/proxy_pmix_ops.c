@@ -67,6 +67,13 @@ static void on_value(pmix_status_t status, pmix_value_t *v, void *arg)
 
     if (s == TOROBUS_PMIX_SUCCESS && !v)
         s = TOROBUS_PMIX_ERR_NOT_FOUND;
+    /* libpmix 4 with the server of orted 4.1 (PMIx 3): the first question about a rank of another
+     * node fetches its values (direct modex), but only the second one finds them */
+    if (s == TOROBUS_PMIX_ERR_NOT_FOUND && !r->again && r->target.rank < PMIX_RANK_VALID) {
+        r->again = true;
+        if (PMIx_Get_nb(&r->target, r->key, r->info, r->ninfo, on_value, r) == PMIX_SUCCESS)
+            return;
+    }
     if (s == TOROBUS_PMIX_SUCCESS && r->has_nspace)
         pbuf_item(&r->reply, TOROBUS_PMIX_K_NSPACE, r->target.rank, TOROBUS_PMIX_T_STRING,
                   r->target.nspace, (uint32_t)strlen(r->target.nspace));

@@ -34,6 +34,9 @@ for what in names threads connect; do
     part $what "two guests" mpi --host vm0:2,vm1:2
 done
 
+part names "direct modex" mpi --mca pmix_base_collect_data 0 --host vm0:2,vm1:2
+part names "modex in the background" mpi --mca pmix_base_async_modex 1 --host vm0:2,vm1:2
+
 runs "spawn" mpi --host vm0:2,vm1:2 -np 2 "$prog" spawn
 is "$(echo "$out" | grep '^child' | sort | tr '\n' ' ')" "child 0 child 1 " "two children"
 is "$(echo "$out" | grep -c 'spawn: fine')" 2 "parents and children agree"
