@@ -99,13 +99,12 @@ bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
     add(a, &ok, "virtio-serial-pci,max_ports=2");
     add(a, &ok, "-device");
     add(a, &ok, "virtserialport,nr=1,chardev=ctl,name=" TOROBUS_PORT_CTL);
-    if (c->fs != SHIM_FS_NONE) {
-        add(a, &ok, "-fsdev");
-        add(a, &ok, "local,id=root,path=/,security_model=none,multidevs=remap%s",
-            c->fs == SHIM_FS_RO ? ",readonly=on" : "");
-        add(a, &ok, "-device");
-        add(a, &ok, "virtio-9p-pci,fsdev=root,mount_tag=" TOROBUS_9P_TAG);
-    }
+    /* With fs=none too: the kernel loads the program from there, but shows the ranks nothing. */
+    add(a, &ok, "-fsdev");
+    add(a, &ok, "local,id=root,path=/,security_model=none,multidevs=remap%s",
+        c->fs == SHIM_FS_RW ? "" : ",readonly=on");
+    add(a, &ok, "-device");
+    add(a, &ok, "virtio-9p-pci,fsdev=root,mount_tag=" TOROBUS_9P_TAG);
     add(a, &ok, "-chardev");
     add(a, &ok, "socket,id=console,fd=%d", c->console_fd);
     add(a, &ok, "-device");

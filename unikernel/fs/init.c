@@ -7,6 +7,9 @@
 #include <toro/proc.h>
 #include <toro/vfs.h>
 
+/* Where programs come from if ranks see no host files; NULL: from where all files are. */
+static struct toro_mount *programs;
+
 /* A root of our own for a guest without host files: just the places to mount at, and /tmp. */
 static int bare_root(void)
 {
@@ -24,10 +27,12 @@ int toro_fs_init(void)
 {
     int err;
 
-    if (toro_boot.fs == TORO_FS_NONE)
+    if (toro_boot.fs == TORO_FS_NONE) {
         err = bare_root();
-    else
+        programs = toro_p9_mount_hidden();
+    } else {
         err = toro_p9_mount(toro_boot.fs == TORO_FS_RO);
+    }
     if (err == -ENODEV)
         toro_panic("fs=%s, but there is no virtio-9p device",
                    toro_boot.fs == TORO_FS_RO ? "ro" : "rw");
@@ -40,6 +45,21 @@ int toro_fs_init(void)
     if (!err)
         err = toro_sysfs_mount();
     return err;
+}
+
+struct toro_file *toro_fs_open(const char *path, unsigned flags, unsigned mode, int *err)
+{
+    struct toro_proc *p = toro_current_proc();
+    struct toro_node *at = programs ? programs->root : p ? p->cwd.node : NULL;
+    struct toro_file *f = NULL;
+    int e = toro_vfs_open(at, path, flags, mode, &f);
+
+    if (e) {
+        if (err)
+            *err = e;
+        return NULL;
+    }
+    return f;
 }
 
 static int open_streams(struct toro_proc *p)

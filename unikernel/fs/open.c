@@ -211,17 +211,3 @@ int toro_vfs_access(struct toro_node *n, unsigned mode)
     bits = p->uid == st.uid ? st.mode >> 6 : p->gid == st.gid ? st.mode >> 3 : st.mode;
     return (bits & mode & 7u) == mode ? 0 : -EACCES;
 }
-
-struct toro_file *toro_fs_open(const char *path, unsigned flags, unsigned mode, int *err)
-{
-    struct toro_proc *p = toro_current_proc();
-    struct toro_file *f = NULL;
-    int e = toro_vfs_open(p ? p->cwd.node : NULL, path, flags, mode, &f);
-
-    if (e) {
-        if (err)
-            *err = e;
-        return NULL;
-    }
-    return f;
-}

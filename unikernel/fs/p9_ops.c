@@ -449,24 +449,45 @@ static const struct toro_fs_ops ops = {
     .release = op_release,
 };
 
-int toro_p9_mount(bool ro)
+static int attach(struct toro_mount *m, struct p9_node *pn)
 {
-    struct p9_node *pn = toro_kzalloc(sizeof(*pn));
-    struct toro_mount *m;
     struct p9_qid q;
-    int err = pn ? p9_connect(NO_ID, &pn->fid, &q) : -ENOMEM;
+    int err = p9_connect(NO_ID, &pn->fid, &q);
 
     if (!err && !(q.type & P9_QTDIR))
         err = -ENOTDIR;
-    m = err ? NULL : toro_mount_add("/", "9p", "root", &ops, NULL);
-    if (!err && !m)
-        err = -ENOMEM;
-    if (err) {
+    if (!err) {
+        m->root->priv = pn;
+        m->root->id = q.path;
+    }
+    return err;
+}
+
+int toro_p9_mount(bool ro)
+{
+    struct p9_node *pn = toro_kzalloc(sizeof(*pn));
+    struct toro_mount *m = pn ? toro_mount_add("/", "9p", "root", &ops, NULL) : NULL;
+
+    if (!m) {
         toro_kfree(pn);
-        return err;
+        return -ENOMEM;
     }
     m->ro = ro;
-    m->root->priv = pn;
-    m->root->id = q.path;
-    return 0;
+    return attach(m, pn); /* a failure ends the boot */
+}
+
+struct toro_mount *toro_p9_mount_hidden(void)
+{
+    static struct toro_mount hidden = {
+        .path = "/", .type = "9p", .source = "root", .ops = &ops, .ro = true, .hidden = true};
+    struct p9_node *pn = toro_kzalloc(sizeof(*pn));
+
+    hidden.root = pn ? toro_node_new(&hidden, NULL, "/", 1) : NULL;
+    if (!hidden.root || attach(&hidden, pn) != 0) {
+        toro_kfree(hidden.root);
+        toro_kfree(pn);
+        return NULL;
+    }
+    hidden.root->type = TORO_S_IFDIR;
+    return &hidden;
 }

@@ -10,17 +10,16 @@
 
 struct walk {
     struct toro_node *at; /* referenced */
+    struct toro_node *root;
     unsigned links;
     char *rest; /* NUL-terminated, inside work */
     char work[WORK_SIZE];
 };
 
-static struct toro_node *root_node(void)
+static struct toro_node *root_node(const struct walk *w)
 {
-    struct toro_mount *m = toro_mount_nth(0);
-
-    toro_node_get(m->root);
-    return m->root;
+    toro_node_get(w->root);
+    return w->root;
 }
 
 /* rest = a + "/" + b + "/" + rest; a is cut to its directory. Starts again at the root. */
@@ -46,7 +45,7 @@ static int restart(struct walk *w, const char *a, const char *b)
     w->rest -= na;
     toro_memcpy(w->rest, a, na);
     toro_node_put(w->at);
-    w->at = root_node();
+    w->at = root_node(w);
     return 0;
 }
 
@@ -98,7 +97,7 @@ static int gather(const struct walk *w, bool keep_last, char *run, const char **
             return -ENAMETOOLONG;
         run[n] = '/';
         toro_memcpy(run + n + 1, p, len);
-        x = toro_mount_at(run, n + 1 + len);
+        x = w->root->mnt->hidden ? NULL : toro_mount_at(run, n + 1 + len);
         if (x) {
             if (n + 1 == run_at) { /* the very first */
                 *m = x;
@@ -262,10 +261,12 @@ int toro_path_walk(struct toro_node *at, const char *path, unsigned flags, struc
     err = -ENOMEM;
     if (w && run) {
         w->links = 0;
+        /* A hidden tree is a world of its own: its root is where absolute paths start. */
+        w->root = at && at->mnt->hidden ? at->mnt->root : toro_mount_nth(0)->root;
         w->rest = w->work;
         toro_memcpy(w->work, path, len + 1);
         if (path[0] == '/' || !at) {
-            w->at = root_node();
+            w->at = root_node(w);
         } else {
             w->at = at;
             toro_node_get(at);

@@ -12,6 +12,7 @@ struct toro_mount {
     const struct toro_fs_ops *ops;
     const char *path, *type, *source; /**< path: canonical, "/" or "/dev/shm" */
     bool ro;
+    bool hidden;  /**< not in the tree that programs see */
     unsigned dev; /**< st_dev */
     void *priv;
     struct toro_node *root;
@@ -174,6 +175,9 @@ int toro_procfs_mount(void);
 int toro_sysfs_mount(void);
 /** The virtio-9p device's tree at "/". @return 0, -ENODEV without a device. */
 int toro_p9_mount(bool ro);
+/** The same tree, read-only and hidden: the loader reads programs from it where programs see no
+ * host files. NULL without a device. */
+struct toro_mount *toro_p9_mount_hidden(void);
 /** A file in memory only, without a name (memfd_create). */
 int toro_tmpfs_anon(const char *name, unsigned flags, struct toro_file **out);
 

@@ -10,7 +10,7 @@
 #define TOROBUS_BOOT_CORES "cores"   /**< vCPUs, decimal; all must come up */
 #define TOROBUS_BOOT_NAME  "name"    /**< node name: uname's nodename */
 #define TOROBUS_BOOT_SPIN  "spin_ns" /**< advised spin time before a port sleeps */
-#define TOROBUS_BOOT_FS    "fs"      /**< none, ro or rw: what virtio-9p gives */
+#define TOROBUS_BOOT_FS    "fs"      /**< none, ro or rw: host files as ranks see them */
 #define TOROBUS_BOOT_LOG                                                                           \
     "log" /**< 0 quiet (default), 1 boot steps, 2 everything, on the serial console */
 #define TOROBUS_BOOT_CPUMASK                                                                       \
@@ -19,7 +19,7 @@
 /* Devices, by the order and names the keeper gives them:
  *   ivshmem-doorbell   BAR2 = region, one MSI-X vector per core
  *   virtio-serial-pci  port 1, name TOROBUS_PORT_CTL: ctl frames
- *   virtio-9p-pci      mount tag TOROBUS_9P_TAG (absent with fs=none)
+ *   virtio-9p-pci      mount tag TOROBUS_9P_TAG; with fs=none only to load programs
  *   isa serial 0x3f8   kernel log and panics, text
  *   isa-debug-exit     iobase 0xf4: the guest ends: QEMU's status is 2 * value + 1 */
 #define TOROBUS_PORT_CTL   "torobus.ctl"
