@@ -28,7 +28,7 @@ mca_pmix_toro_component_t mca_pmix_toro_component = {
                     .mca_query_component = toro_query,
                     .mca_register_component_params = toro_register,
                 },
-            .base_data = {MCA_BASE_METADATA_PARAM_CHECKPOINT},
+            .base_data = {.param_field = MCA_BASE_METADATA_PARAM_CHECKPOINT},
         },
 };
 
