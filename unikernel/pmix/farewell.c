@@ -32,10 +32,35 @@ static void tell_others(const struct pmix_job *job, uint32_t rank)
     }
 }
 
+/* Nobody else tells the user why the job ends now: the first rank that is left prints it. */
+static void explain(const struct pmix_job *job, uint32_t rank)
+{
+    char text[128];
+    int n = toro_snprintf(text, sizeof(text),
+                          "torobus: rank %u ended without MPI_Finalize; that ends the job", rank);
+
+    for (unsigned i = 0; i < TORO_MAX_CORES; i++) {
+        struct pmix_client *c = &toro_pmix.client[i];
+        struct pmix_msg *m;
+
+        if (!c->inited || c->job != job || c->rank == rank)
+            continue;
+        m = toro_pmix_msg_new(TOROBUS_PMIX_LOG, 0, 0, 256);
+        if (m &&
+            toro_pmix_add_str(&m, TOROBUS_PMIX_K_MSG, TOROBUS_PMIX_T_STRING, 0, text, (uint32_t)n))
+            toro_pmix_deliver(c, m);
+        else
+            toro_kfree(m);
+        return;
+    }
+}
+
 void toro_pmix_say_goodbye(const struct pmix_farewell *bye)
 {
     if (!bye->job)
         return;
+    if (bye->aborted && !bye->hosted && !bye->failed)
+        explain(bye->job, bye->rank);
     toro_pmix_rank_gone(bye->job, bye->rank);
     if (bye->aborted && !bye->hosted)
         tell_others(bye->job, bye->rank);

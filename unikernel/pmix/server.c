@@ -230,7 +230,7 @@ void toro_pmix_request(struct pmix_client *c, struct pmix_msg *m, struct pmix_af
 
 void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *later)
 {
-    struct pmix_farewell now, *bye = later ? later : &now;
+    struct pmix_farewell now = {.due = false}, *bye = later ? later : &now;
     struct toro_list *l;
 
     bye->hosted = toro_pmix_is_hosted(c);
