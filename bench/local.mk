@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The benchmark: one MPI program, built with the staged mpicc, and the comparison that runs it.
+#
+#   make bench          all configurations and tests, alternating
+#   make bench-quick    a subset of some two minutes
+#   BENCH_FLAGS='...'   more options for bench/run (bench/run --help)
+
+bench_sources = $(wildcard $(srcdir)/bench/*.c)
+
+all-local: bench/torobench
+
+bench/torobench: $(bench_sources) $(srcdir)/bench/torobench.h openmpi.stamp
+	$(AM_V_at)$(MKDIR_P) $(@D)
+	$(AM_V_CC)$(stage_env) mpicc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $(bench_sources)
+
+bench_env = TORO_SRC='$(abs_srcdir)' TORO_BUILD='$(abs_builddir)' TORO_PREFIX='$(stage_prefix)'
+
+bench bench-quick: all bench/torobench tests/mpi/region-make
+	$(bench_env) $(SHELL) $(srcdir)/bench/run \
+	    $(if $(filter bench-quick,$@),--quick) $(BENCH_FLAGS)
+.PHONY: bench bench-quick
+
+# What the driver unpacks and writes, its last report included.
+bench-clean:
+	rm -rf bench/linux bench/results
+clean-local: bench-clean
+.PHONY: bench-clean
+
+CLEANFILES += bench/torobench
+EXTRA_DIST += bench
