@@ -67,6 +67,7 @@ abi_tests = \
     fpu \
     futex \
     limits \
+    mapfile \
     memory \
     nosys \
     pipes \
@@ -86,7 +87,8 @@ guest_tests =
 
 guest_sh = \
     tests/guest/t-arch.sh \
-    tests/guest/t-boot.sh
+    tests/guest/t-boot.sh \
+    tests/guest/t-sysfuzz.sh
 
 model_sh = \
     tests/model/t-wakeup.sh
@@ -135,6 +137,7 @@ mpi_programs = \
 # static-pie without MPI: for Linux and guests
 pie_programs = \
     bench/ringbench \
+    guest/sysfuzz \
     mpi/act
 more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 
