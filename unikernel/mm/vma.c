@@ -431,6 +431,23 @@ uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk)
     return mm->brk;
 }
 
+struct toro_file *toro_mm_file(struct toro_mm *mm, uint64_t va)
+{
+    struct toro_file *f = NULL;
+
+    toro_spin_lock(&mm->lock);
+    toro_list_each(&mm->shared, it)
+    {
+        if (vma_of(it)->start <= va && va < vma_of(it)->end) {
+            f = vma_of(it)->file;
+            toro_file_get(f);
+            break;
+        }
+    }
+    toro_spin_unlock(&mm->lock);
+    return f;
+}
+
 bool toro_mm_next(struct toro_mm *mm, uint64_t va, struct toro_vma *out)
 {
     struct toro_vma *best;

@@ -284,8 +284,12 @@ long sys_msync(long addr, long len0, long flags, long a3, long a4, long a5)
         return -ENOMEM;
     /* The files write back what was changed; memory itself is the same for all. */
     for (end = at + len; at < end && err == 0 && toro_mm_next(mm, at, &v); at = v.end) {
-        if (v.kind == TORO_VMA_SHARED && v.file->ops->sync != NULL)
-            err = v.file->ops->sync(v.file);
+        struct toro_file *f = v.kind == TORO_VMA_SHARED ? toro_mm_file(mm, at) : NULL;
+
+        if (f != NULL && f->ops->sync != NULL)
+            err = f->ops->sync(f);
+        if (f != NULL)
+            toro_file_put(f);
     }
     return err;
 }

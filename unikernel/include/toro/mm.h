@@ -95,7 +95,10 @@ int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot
 int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len);
 /** Set the end of the data segment. @return the break, unchanged if it cannot be had. */
 uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk);
-/** The first mapping that ends behind va, pool memory or shared; a copy. @return false if none. */
+/** The file of the shared mapping at va, with a reference; NULL if there is none. */
+struct toro_file *toro_mm_file(struct toro_mm *mm, uint64_t va);
+/** The first mapping that ends behind va, pool memory or shared; a copy, whose `file` only says
+ * that there is one (toro_mm_file() to use it). @return false if none. */
 bool toro_mm_next(struct toro_mm *mm, uint64_t va, struct toro_vma *out);
 
 #endif
