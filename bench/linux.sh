@@ -58,7 +58,7 @@ ifconfig lo 127.0.0.1 up
 export HOME=/tmp PATH=/ompi/bin:/bin OPAL_PREFIX=/ompi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 if [ "$guests" = 2 ]; then
-    for m in virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover \
+    for m in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover \
         net_failover virtio_net; do
         [ ! -f /modules/$m.ko ] || insmod /modules/$m.ko
     done
@@ -67,10 +67,16 @@ if [ "$guests" = 2 ]; then
         while :; do nc -l -p 2222 -e /bin/sh; done
     fi
     # until the other one answers
-    for _ in $(seq 120); do
-        echo 'echo there' | timeout 5 nc 10.9.8.2 2222 | grep -q there && break
+    there=no
+    for _ in $(seq 60); do
+        { echo echo there; echo exit; } | timeout 5 nc 10.9.8.2 2222 2>&1 | grep there &&
+            there=yes && break
         sleep 1
     done
+    if [ $there = no ]; then
+        echo "the guests do not reach each other"
+        poweroff -f
+    fi
     how="--host 10.9.8.1,10.9.8.2 --prefix /ompi --mca plm_rsh_agent /bin/agent
         --mca oob_tcp_if_include eth0 --mca btl self,tcp --mca btl_tcp_if_include eth0"
 else
@@ -136,7 +142,7 @@ linux_qemu() # ME GUESTS CPUS CPU INITRAMFS OPTION...
     exec "${QEMU:-qemu-system-x86_64}" -nodefaults -no-user-config -display none -no-reboot -M pc \
         -accel "$bench_accel" -cpu "$cpu" -smp "$cpus" -m 2G \
         -kernel "$(ls "$linux_root"/boot/vmlinuz-*)" -initrd "$initramfs" \
-        -append "console=ttyS0 quiet panic=-1 mitigations=off me=$me guests=$guests" \
+        -append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check me=$me guests=$guests" \
         -chardev stdio,id=console -device isa-serial,chardev=console "$@" </dev/null
 }
 
@@ -149,7 +155,7 @@ linux_split() # CONSOLE DIRECTORY
             if ($4 != 0) print "exit status " $4 >(dir "/" $3 ".failed")
             close(out); out = ""; next
         }
-        $1 == "@@" { print >(dir "/guest.txt"); next }
+        $1 == "@@" { print >>(dir "/guest.txt"); next }
         out != "" { print >>out }'
     grep -q '^@@ done' "$1"
 }
@@ -190,8 +196,10 @@ linux_run() # DIRECTORY JOBS GUESTS CPUS CPU
     reap $first "$linux_limit"
     [ -z "$second" ] || reap $second 0
     rm -f "$1/initramfs"
-    linux_split "$1/console" "$1" || {
-        echo "the guest did not come to its end: $(tail -n 2 "$1/console" "$1/qemu.err" | tr '\n\r' '  ')"
+    mv "$1/console" "$1/console.$4"
+    linux_split "$1/console.$4" "$1" || {
+        echo "the guest did not come to its end: $(tail -q -n 2 "$1/console.$4" "$1/qemu.err" |
+            tr '\n\r' '  ')"
         return 1
     }
 }
