@@ -95,6 +95,7 @@ model_sh = \
 
 shim_sh = \
     tests/shim/t-alone.sh \
+    tests/shim/t-hostile.sh \
     tests/shim/t-kill.sh \
     tests/shim/t-mpirun.sh
 

@@ -13,6 +13,7 @@
  *   kill N          end by signal N                           fail ERRNO   cannot be loaded
  *   panic TEXT      the kernel panics                         die          QEMU exits
  *   badrank, badmagic, badtype, toolong, overrun              frames that no guest may send
+ *   fuzz SEED       a few hundred frames, most of them nearly right
  *   pmix ...        see fakepmix.c
  */
 #include "fakeguest.h"
@@ -189,6 +190,49 @@ static void bad_frame(struct fake_rank *r, const char *word)
     put(&h, sizeof(h));
 }
 
+static uint64_t rng;
+
+static uint32_t rnd(uint32_t below)
+{
+    rng = rng * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(rng >> 33) % below;
+}
+
+/** Frames that are right in most of their fields: what a broken or hostile kernel might send. */
+static void fuzz(unsigned seed)
+{
+    static const uint16_t types[] = {TOROBUS_CTL_STDOUT, TOROBUS_CTL_STDERR, TOROBUS_CTL_CREDIT,
+                                     TOROBUS_CTL_PMIX,   TOROBUS_CTL_EXIT,   TOROBUS_CTL_FAILED};
+    static char body[TOROBUS_CTL_STDIO_MAX + 16];
+
+    rng = seed;
+    for (int i = 0; i < 300; i++) {
+        uint16_t type = types[rnd(sizeof(types) / sizeof(types[0]))];
+        uint32_t len = rnd(8) ? rnd(64) : rnd(40) ? rnd(TOROBUS_CTL_STDIO_MAX) : sizeof(body);
+        uint32_t rank = rnd(300) ? rnd(ncores) : rnd(2) ? TOROBUS_CTL_NOBODY : rnd(1000);
+        uint32_t arg = rnd(4) ? rnd(300) : rnd(0x7fffffff) * 2u;
+
+        if (rnd(200) == 0)
+            type = (uint16_t)rnd(65536);
+        if ((type == TOROBUS_CTL_EXIT || type == TOROBUS_CTL_FAILED) && rnd(10))
+            continue; /* keep most ranks alive */
+        for (uint32_t k = 0; k < len; k++)
+            body[k] = (char)rnd(256);
+        if (type == TOROBUS_CTL_PMIX && rnd(100)) {
+            struct torobus_pmix_hdr h = {.len = 0,
+                                         .op = (uint16_t)(1 + rnd(rnd(50) ? 5 : 20)),
+                                         .flags = rnd(50) ? 0 : (uint16_t)rnd(64),
+                                         .id = rnd(1000)};
+
+            len = sizeof(h);
+            memcpy(body, &h, sizeof(h));
+        }
+        fake_send(type, rank, arg, body, len);
+        if (rnd(300) == 0)
+            put(body, rnd(64));
+    }
+}
+
 /** One word of the script. @return true if the rank can go on at once. */
 static bool step(struct fake_rank *r)
 {
@@ -258,6 +302,8 @@ static bool step(struct fake_rank *r)
         r->running = false;
         nended++;
         return false;
+    } else if (strcmp(w, "fuzz") == 0) {
+        fuzz((unsigned)atoi(a));
     } else if (strcmp(w, "panic") == 0) {
         fake_send(TOROBUS_CTL_PANIC, TOROBUS_CTL_NOBODY, 0, a, (uint32_t)strlen(a));
         exit(35);

@@ -131,14 +131,14 @@ says "*dynamically linked*mpicc -static-pie*"
 "${CC:-cc}" -static -no-pie -o fixed app.c
 status_is 126 "not PIE" "$run" -n 1 ./fixed
 says "*not PIE*mpicc -static-pie*"
-head -c 5000 "$app" >cut && chmod +x cut
-status_is 126 "truncated" "$run" -n 1 ./cut
+head -c 5000 "$app" >cut.elf && chmod +x cut.elf
+status_is 126 "truncated" "$run" -n 1 ./cut.elf
 says "*truncated*"
-head -c 70 "$app" >cut
-status_is 126 "cut in its headers" "$run" -n 1 ./cut
+head -c 70 "$app" >cut.elf
+status_is 126 "cut in its headers" "$run" -n 1 ./cut.elf
 says "*truncated*"
-head -c 10 "$app" >cut
-status_is 126 "cut in its first bytes" "$run" -n 1 ./cut
+head -c 10 "$app" >cut.elf
+status_is 126 "cut in its first bytes" "$run" -n 1 ./cut.elf
 says "*truncated*"
 { head -c 18 "$app"; printf '\267\000'; tail -c +21 "$app"; } >arm && chmod +x arm
 status_is 126 "not x86-64" "$run" -n 1 ./arm
