@@ -268,6 +268,16 @@ int mca_btl_torobus_copy_pending(void);
 /** Make the second module out of the first, once that has its parameters. */
 void mca_btl_torobus_private_init(void);
 
+/* btl_torobus_copy.c */
+
+typedef void *(*mca_btl_torobus_memcpy_fn_t)(void *, const void *, size_t);
+
+/** memcpy, or what is faster than it on the CPU that we run on. */
+extern mca_btl_torobus_memcpy_fn_t mca_btl_torobus_memcpy;
+
+/** Choose it. */
+void mca_btl_torobus_copy_init(void);
+
 /* btl_torobus_pvar.c */
 
 /** Register the counters as performance variables. */

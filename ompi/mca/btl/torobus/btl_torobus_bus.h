@@ -125,7 +125,7 @@ static inline void mca_btl_torobus_bus_commit(mca_btl_torobus_tx_t *tx, size_t l
     mca_btl_torobus_bus_count(&stats->bytes_sent, len);
 }
 
-/** memcpy that does not call anything for the sizes of headers and small messages. */
+/** memcpy that does not call anything for the sizes of headers and the smallest messages. */
 static inline void mca_btl_torobus_copy_small(unsigned char *to, const void *from, size_t n)
 {
     const unsigned char *p = from;
@@ -137,8 +137,10 @@ static inline void mca_btl_torobus_copy_small(unsigned char *to, const void *fro
         memcpy(&tail, p + n - 8, 8);
         memcpy(to, &head, 8);
         memcpy(to + n - 8, &tail, 8);
-    } else {
+    } else if (256 >= n) {
         memcpy(to, p, n);
+    } else {
+        mca_btl_torobus_memcpy(to, p, n);
     }
 }
 

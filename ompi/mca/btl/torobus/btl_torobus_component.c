@@ -198,6 +198,7 @@ static mca_btl_base_module_t **torobus_init(int *num_btls, bool progress_threads
         return NULL;
     }
     c->bus_open = true;
+    mca_btl_torobus_copy_init();
     check_params();
 
     modules = calloc(2, sizeof(*modules));

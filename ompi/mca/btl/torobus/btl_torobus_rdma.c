@@ -44,11 +44,11 @@ static int copy(mca_btl_torobus_endpoint_t *ep, void *dst, const void *src, size
 
     if (OPAL_LIKELY(size <= c->copy_chunk) ||
         NULL == (piece = (mca_btl_torobus_copy_t *)opal_free_list_get(&c->copies))) {
-        memcpy(dst, src, size);
+        mca_btl_torobus_memcpy(dst, src, size);
         complete(ep, local, handle, cbfunc, context, cbdata);
         return OPAL_SUCCESS;
     }
-    memcpy(dst, src, c->copy_chunk);
+    mca_btl_torobus_memcpy(dst, src, c->copy_chunk);
     piece->endpoint = ep;
     piece->dst = (unsigned char *)dst + c->copy_chunk;
     piece->src = (const unsigned char *)src + c->copy_chunk;
@@ -76,7 +76,7 @@ int mca_btl_torobus_copy_pending(void)
     OPAL_THREAD_UNLOCK(&c->lock);
 
     n = piece->left < c->copy_chunk ? piece->left : c->copy_chunk;
-    memcpy(piece->dst, piece->src, n);
+    mca_btl_torobus_memcpy(piece->dst, piece->src, n);
     piece->dst += n;
     piece->src += n;
     piece->left -= n;

@@ -30,10 +30,10 @@ static int push(mca_btl_torobus_endpoint_t *ep, mca_btl_torobus_frag_t *frag,
     if (OPAL_UNLIKELY(OPAL_SUCCESS != rc)) {
         return rc;
     }
-    memcpy(data, frag->segments[0].seg_addr.pval, frag->segments[0].seg_len);
+    mca_btl_torobus_copy_small(data, frag->segments[0].seg_addr.pval, frag->segments[0].seg_len);
     if (2 == frag->base.des_segment_count) {
-        memcpy(data + frag->segments[0].seg_len, frag->segments[1].seg_addr.pval,
-               frag->segments[1].seg_len);
+        mca_btl_torobus_copy_small(data + frag->segments[0].seg_len,
+                                   frag->segments[1].seg_addr.pval, frag->segments[1].seg_len);
     }
     mca_btl_torobus_bus_commit(ep->tx, len, tag);
     return OPAL_SUCCESS;
