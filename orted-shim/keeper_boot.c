@@ -89,6 +89,8 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
                      WTERMSIG(status), strsignal(WTERMSIG(status)));
         else if (WEXITSTATUS(status) == 2 * TOROBUS_EXIT_OK + 1)
             snprintf(g->last, sizeof(g->last), "the kernel powered off unasked");
+        else if (WEXITSTATUS(status) == 2 * TOROBUS_EXIT_PANIC + 1)
+            snprintf(g->last, sizeof(g->last), "the kernel panicked, its console says why");
         else
             snprintf(g->last, sizeof(g->last), "QEMU exited with status %d", WEXITSTATUS(status));
     }

@@ -44,6 +44,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/run_dry.c \
     orted-shim/run_job.c \
     orted-shim/run_options.c \
+    orted-shim/run_place.c \
     orted-shim/run_proxy.c \
     orted-shim/shim_accel.c \
     orted-shim/shim_accel.h \

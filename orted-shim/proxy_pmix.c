@@ -53,6 +53,20 @@ static const struct {
 
 #define NOPS (sizeof(ops) / sizeof(ops[0]))
 
+/** With -v -v: every message and when it passed. */
+static void trace(const struct proxy *p, const struct torobus_pmix_hdr *h)
+{
+    static const char *const names[] = {"?",       "INIT",       "FINALIZE", "COMMIT", "GET",
+                                        "FENCE",   "ABORT",      "PUBLISH",  "LOOKUP", "UNPUBLISH",
+                                        "CONNECT", "DISCONNECT", "SPAWN",    "EVENT",  "LOG"};
+
+    if (shim_msg_verbose() < 2)
+        return;
+    shim_step("rank %u: PMIx %s %s %u, %u bytes, status %d", p->world_rank,
+              h->op < sizeof(names) / sizeof(names[0]) ? names[h->op] : "?",
+              h->flags & TOROBUS_PMIX_F_REPLY ? "reply" : "request", h->id, h->len, h->status);
+}
+
 static void push_out(const struct torobus_pmix_hdr *h, const void *body)
 {
     struct outmsg *m = malloc(sizeof(*m) + sizeof(*h) + h->len);
@@ -151,7 +165,11 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     q.out_last = &q.out;
     pthread_mutex_unlock(&q.lock);
     for (; m; m = next) {
+        struct torobus_pmix_hdr h;
+
         next = m->next;
+        memcpy(&h, m->bytes, sizeof(h));
+        trace(p, &h);
         proxy_send(p, TOROBUS_CTL_PMIX, 0, m->bytes, m->len);
         free(m);
     }
@@ -224,6 +242,7 @@ void proxy_pmix_message(struct proxy *p, void *frame, uint32_t len)
         proxy_end(p, SHIM_EXIT_FAIL);
         return;
     }
+    trace(p, &h);
     if (!(p->job->flags & TOROBUS_START_HOSTED)) {
         no_server(p, &h);
         free(frame);

@@ -35,6 +35,9 @@ int run_dry(const struct run_options *o, const struct proxy_job *job);
 /** One rank of mpirun, srun, ... : this process is its proxy. Does not return. */
 void run_proxy(const struct run_options *o, struct proxy_job *job) __attribute__((noreturn));
 
+/** Find the rank's place in its job: from mpirun's environment, else from the PMIx server. */
+void run_place(struct shim_rank_place *place);
+
 /** toro-run -n: all ranks in one guest. @return exit status. */
 int run_alone(const struct run_options *o, struct proxy_job *job);
 

@@ -61,23 +61,6 @@ static void on_parent_gone(evutil_socket_t fd, short what, void *arg)
     _exit(SHIM_EXIT_FAIL);
 }
 
-static uint32_t number(const char *const *names, uint32_t max, const char *what)
-{
-    uint64_t v;
-
-    for (; *names; names++) {
-        const char *text = getenv(*names);
-
-        if (!text)
-            continue;
-        if (!shim_parse_u64(text, 0, max, &v))
-            shim_die(SHIM_EXIT_FAIL, "the launcher gave an impossible %s: %s=%s", what, *names,
-                     text);
-        return (uint32_t)v;
-    }
-    shim_die(SHIM_EXIT_FAIL, "the launcher does not tell the %s (%s)", what, names[-1]);
-}
-
 /** Jobs after the first (MPI_Comm_spawn, a DVM's next job) get guests of their own. */
 static void name_guest(struct proxy_job *job)
 {
@@ -93,8 +76,6 @@ static void name_guest(struct proxy_job *job)
         (int)sizeof(job->node))
         shim_die(SHIM_EXIT_FAIL, "the node's name is too long: %s", node);
 }
-
-#define NUMBER(max, what, ...) number((const char *const[]){__VA_ARGS__, NULL}, max, what)
 
 static void watch_parent(struct event_base *base)
 {
@@ -125,13 +106,11 @@ void run_proxy(const struct run_options *o, struct proxy_job *job)
     if (!base)
         shim_die(SHIM_EXIT_FAIL, "no memory");
     watch_parent(base);
-    p.world_rank = place.world_rank = NUMBER(0x7fffffff, "rank", "PMIX_RANK");
-    job->world_size = place.world_size =
-        NUMBER(0x7fffffff, "number of ranks", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS");
-    p.rank = place.local_rank =
-        NUMBER(0x7fffffff, "local rank", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID");
-    job->local_size = place.local_size =
-        NUMBER(0x7fffffff, "number of local ranks", "OMPI_COMM_WORLD_LOCAL_SIZE");
+    run_place(&place);
+    p.world_rank = place.world_rank;
+    p.rank = place.local_rank;
+    job->world_size = place.world_size;
+    job->local_size = place.local_size;
     if (!shim_job_key_env(job->key))
         shim_die(SHIM_EXIT_FAIL, "the launcher does not tell its address");
     name_guest(job);

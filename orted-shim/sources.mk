@@ -54,6 +54,7 @@ TORO_RUN_SOURCES = \
 	orted-shim/run_dry.c \
 	orted-shim/run_job.c \
 	orted-shim/run_options.c \
+	orted-shim/run_place.c \
 	orted-shim/run_proxy.c \
 	orted-shim/toro_run.c
 

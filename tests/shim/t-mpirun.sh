@@ -59,6 +59,11 @@ done
 status_is 0 "by the agent's name in PATH" timeout 60 env PATH="$TORO_PREFIX/bin:$PATH" mpirun \
     --mca oob_tcp_if_include lo --mca plm_rsh_agent toro-rsh --mca orte_launch_agent orted-shim \
     --mca orte_fork_agent toro-run --host vm0 "$app" print x
+status_is 0 "a launcher that tells all by PMIx only" timeout 60 mpirun --mca oob_tcp_if_include lo \
+    --oversubscribe -np 2 env -u OMPI_COMM_WORLD_SIZE -u OMPI_COMM_WORLD_LOCAL_SIZE \
+    -u OMPI_COMM_WORLD_LOCAL_RANK "$run" "$app" place pmix init pmix finalize
+is "$(ranks | cut -d, -f1,2)" "rank 0 of 2, core 0 of 2
+rank 1 of 2, core 1 of 2" "places"
 nothing_left "after launches"
 
 # --- what does not fit ------------------------------------------------------------------------
