@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The tests, one list per layer. A new test is a file and a line here.
 #
-#   unit    tests/unit/NAME.c     host program, built with ASan and UBSan; may include the .c it tests
+#   unit    tests/unit/NAME.t     from NAME.c: host program, built with ASan and UBSan; may include the .c it tests
 #           (more flags or libraries for one of them: unit_libs_NAME = ..., with _ for -)
-#   tsan    names out of unit_tests that are built and run a second time with ThreadSanitizer
-#   abi     tests/abi/NAME.c      static-pie program without MPI: run on Linux, then in a guest
-#   guest   tests/guest/NAME.c    the same, run in a guest only
+#   tsan    tests/unit/NAME.tsan.t  those that are built and run a second time with ThreadSanitizer
+#   abi     tests/abi/NAME.abi    from NAME.c: static-pie program without MPI: run on Linux, then in a guest
+#   guest   tests/guest/NAME.guest  the same, run in a guest only
 #   *_sh    tests/LAYER/t-NAME.sh shell, starts with . "$TORO_SRC/tests/lib/tap.sh"
 #   *_programs                    what the shell tests start
 #
+# (Whole names, not patterns: automake loses a pattern such as %=tests/%.t that it finds in TESTS.)
 # All speak TAP (tests/lib/tap.h, tap.sh). "timeout: SECONDS" in the first 15 lines of a test's
 # source changes its time limit of 120 seconds.
 
@@ -26,64 +27,64 @@ overlay_sh = \
     tests/overlay/t-install.sh \
     tests/overlay/t-pristine.sh
 
-unit_tests = \
-    run-ctl \
-    run-elf \
-    run-kmalloc \
-    run-lib \
-    run-p9 \
-    run-pages \
-    run-path \
-    run-pipes \
-    run-pmix-hosted \
-    run-pmix-hostile \
-    run-pmix-items \
-    run-pmix-server \
-    run-pmix-threads \
-    run-pool \
-    run-protect \
-    run-qemuargv \
-    run-region \
-    run-ring \
-    run-ring-pair \
-    run-sched \
-    run-shim \
-    run-shim-elf \
-    run-start \
-    run-virtq \
-    run-vma \
-    run-wakeup
+unit_bins = \
+    tests/unit/run-ctl.t \
+    tests/unit/run-elf.t \
+    tests/unit/run-kmalloc.t \
+    tests/unit/run-lib.t \
+    tests/unit/run-p9.t \
+    tests/unit/run-pages.t \
+    tests/unit/run-path.t \
+    tests/unit/run-pipes.t \
+    tests/unit/run-pmix-hosted.t \
+    tests/unit/run-pmix-hostile.t \
+    tests/unit/run-pmix-items.t \
+    tests/unit/run-pmix-server.t \
+    tests/unit/run-pmix-threads.t \
+    tests/unit/run-pool.t \
+    tests/unit/run-protect.t \
+    tests/unit/run-qemuargv.t \
+    tests/unit/run-region.t \
+    tests/unit/run-ring.t \
+    tests/unit/run-ring-pair.t \
+    tests/unit/run-sched.t \
+    tests/unit/run-shim.t \
+    tests/unit/run-shim-elf.t \
+    tests/unit/run-start.t \
+    tests/unit/run-virtq.t \
+    tests/unit/run-vma.t \
+    tests/unit/run-wakeup.t
 
-tsan_tests = \
-    run-kmalloc \
-    run-pmix-threads \
-    run-ring-pair \
-    run-sched \
-    run-wakeup
+tsan_bins = \
+    tests/unit/run-kmalloc.tsan.t \
+    tests/unit/run-pmix-threads.tsan.t \
+    tests/unit/run-ring-pair.tsan.t \
+    tests/unit/run-sched.tsan.t \
+    tests/unit/run-wakeup.tsan.t
 
-abi_tests = \
-    args \
-    files \
-    fpu \
-    futex \
-    limits \
-    mapfile \
-    memory \
-    nosys \
-    pipes \
-    polling \
-    proc \
-    protect \
-    sched \
-    signals \
-    stacks \
-    stdio \
-    threads \
-    times \
-    tls \
-    tmpfs
+abi_bins = \
+    tests/abi/args.abi \
+    tests/abi/files.abi \
+    tests/abi/fpu.abi \
+    tests/abi/futex.abi \
+    tests/abi/limits.abi \
+    tests/abi/mapfile.abi \
+    tests/abi/memory.abi \
+    tests/abi/nosys.abi \
+    tests/abi/pipes.abi \
+    tests/abi/polling.abi \
+    tests/abi/proc.abi \
+    tests/abi/protect.abi \
+    tests/abi/sched.abi \
+    tests/abi/signals.abi \
+    tests/abi/stacks.abi \
+    tests/abi/stdio.abi \
+    tests/abi/threads.abi \
+    tests/abi/times.abi \
+    tests/abi/tls.abi \
+    tests/abi/tmpfs.abi
 
-guest_tests =
+guest_bins =
 
 guest_sh = \
     tests/guest/t-arch.sh \
@@ -154,11 +155,7 @@ unit_libs_run_pmix_items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 
 # --- how they are built --------------------------------------------------------------------------
 TEST_EXTENSIONS = .sh .t .abi .guest
-unit_bins = $(unit_tests:%=tests/unit/%.t)
-tsan_bins = $(tsan_tests:%=tests/unit/%.tsan.t)
-abi_bins = $(abi_tests:%=tests/abi/%.abi)
-abi_guest_bins = $(abi_tests:%=tests/abi/%.guest)
-guest_bins = $(guest_tests:%=tests/guest/%.guest)
+abi_guest_bins = $(abi_bins:.abi=.guest)
 mpi_bins = $(mpi_programs:%=tests/%)
 pie_bins = $(pie_programs:%=tests/%)
 host_bins = $(host_programs:%=tests/%)

@@ -17,12 +17,12 @@ for f in tests/*/t-*.sh; do
 done >"$tmp/missing"
 for f in tests/unit/run-*.c; do
     name=${f##*/}
-    listed "${name%.c}" $mk || listed "unit/${name%.c}" $mk || echo "$f"
+    listed "tests/unit/${name%.c}.t" $mk || listed "unit/${name%.c}" $mk || echo "$f"
 done >>"$tmp/missing"
 for f in tests/abi/*.c; do
     grep -q 'int main' "$f" || continue
     name=${f##*/}
-    listed "${name%.c}" $mk || echo "$f"
+    listed "tests/abi/${name%.c}.abi" $mk || echo "$f"
 done >>"$tmp/missing"
 is "$(cat "$tmp/missing")" "" "no test is left out"
 
