@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Self-test of arch/x86_64: a kernel of arch, heap and this file in the place of everything else.
  * Its serial output is TAP; t-arch.sh builds and boots it. */
+#include <toro/ctl.h>
 #include <toro/arch.h>
 #include <toro/boot.h>
 #include <toro/errno.h>
@@ -54,6 +55,12 @@ static void to(struct arch_thread *next)
 bool toro_core_must_run(void)
 {
     return arch_core() == 1 && peer_go;
+}
+
+/* There is no control channel here: what a panic says is on the console. */
+void toro_ctl_panic(const char *text)
+{
+    (void)text;
 }
 
 void toro_on_ipi(void)
