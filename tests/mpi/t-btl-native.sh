@@ -69,7 +69,8 @@ like "$(cat "$tmp/dead.log")" "*(port 1,*ended without MPI_Finalize*" "and names
 alone() # ENVIRONMENT...
 {
     "$dir/region-make" "$region" 16 || return 1
-    env OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_btl=torobus,self TOROBUS_REGION="$region" "$@" \
+    env OPAL_PREFIX="$TORO_PREFIX" OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_btl=torobus,self \
+        TOROBUS_REGION="$region" "$@" \
         timeout 60 "$dir/btl-p2p"
 }
 

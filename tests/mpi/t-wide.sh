@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Many guests, two jobs at once, much environment, little memory. timeout: 180
+# Many guests, two jobs at once, much environment, little memory. timeout: 420
 . "$TORO_SRC/tests/mpi/launch.sh"
-job_limit 90
+job_limit 180
 
 runs "eight guests" mpi --host a,b,c,d,e,f,g,h "$examples/ring" 5000 2
 is "$(echo "$out" | grep -c '^rank [0-7] of 8 on .*: token seen 2 times')" 8 "eight ranks"
