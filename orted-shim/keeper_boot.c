@@ -97,6 +97,14 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
     check_gone(g);
 }
 
+/* QEMU pauses a guest that its accelerator cannot run any further, and stays; to its ranks that
+ * looks like a guest that never answers. It tells nobody but its stderr. */
+static bool says_stopped(const char *line)
+{
+    return strncmp(line, "KVM internal error", 18) == 0 ||
+           strncmp(line, "error: kvm run failed", 21) == 0;
+}
+
 /** One line that QEMU or the kernel's console printed. */
 static void take_lines(struct keeper_guest *g, struct bufferevent *bev, bool qemu, bool rest)
 {
@@ -117,6 +125,11 @@ static void take_lines(struct keeper_guest *g, struct bufferevent *bev, bool qem
         keeper_log("guest %s: %s: %s", g->name, qemu ? "qemu" : "console", line);
         if (*line && qemu)
             snprintf(g->last, sizeof(g->last), "QEMU says: %.230s", line);
+        if (qemu && g->state < KEEPER_GUEST_STOPPING && says_stopped(line))
+            keeper_guest_fail(g, 1,
+                              "guest %s cannot go on, QEMU stopped it: %s; TOROBUS_ACCEL=tcg runs "
+                              "it without KVM",
+                              g->name, line);
         /* what QEMU prints while it is being ended is of no use to anyone */
         if (*line && g->state != KEEPER_GUEST_STOPPING && !qemu)
             keeper_guest_note(g, "%s: %s", g->name, line);

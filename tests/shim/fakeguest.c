@@ -309,6 +309,9 @@ static bool step(struct fake_rank *r)
         exit(35);
     } else if (strcmp(w, "die") == 0) {
         exit(7);
+    } else if (strcmp(w, "stopped") == 0) {
+        fprintf(stderr, "KVM internal error. Suberror: 1\nemulation failure\nEAX=00000000\n");
+        pause();
     } else if (strcmp(w, "pmix") == 0) {
         if (!fake_pmix_step(r, &used))
             return false;
