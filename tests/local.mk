@@ -125,6 +125,9 @@ mpi_sh = \
 bench_sh = \
     tests/bench/t-ringbench.sh
 
+suite_sh = \
+    tests/suite/t-runner.sh
+
 # --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
 mpi_programs = \
     mpi/act-mpi \
@@ -163,7 +166,7 @@ test_bins = $(unit_bins) $(tsan_bins) $(abi_bins) $(abi_guest_bins) $(guest_bins
     $(pie_bins) $(host_bins)
 
 TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_bins) $(guest_sh) $(guest_bins) \
-    $(abi_guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh)
+    $(abi_guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh) $(suite_sh)
 check_DATA = $(test_bins) $(example_programs)
 
 # What else a program with several sources depends on.

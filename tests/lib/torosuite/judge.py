@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pass or fail, from a status and an output."""
+
+import fnmatch
+import re
+
+NO_ERRORS = re.compile(r"^\s*No [Ee]rrors\s*$")
+HARMLESS = re.compile(r"^\s*(Test [Pp]assed)?\s*$|FORTRAN STOP")
+TIMED_OUT = 124
+SKIPPED = 77  # what automake's tests mean by it
+
+
+def complaint(entry, status, output, rule):
+    """Why the run is a failure; empty when it passed. rule: no-errors or status.
+
+    The rules of MPICH's own runner: with no-errors, the program ends with 0, says "No Errors" and
+    nothing else; resultTest= asks for something else.
+    """
+    if status == TIMED_OUT:
+        return "did not end in time"
+    if entry.result:
+        if status == 0:
+            return "ended with status 0, which is wrong here"
+        if entry.result != "TestStatusNoErrors":
+            return ""
+    elif status > 128:
+        return "ended by signal %d" % (status - 128)
+    elif status:
+        return "status %d" % status
+    if rule == "status":
+        return ""
+    lines = output.splitlines()
+    said = sum(1 for line in lines if NO_ERRORS.match(line))
+    extra = [line for line in lines if not NO_ERRORS.match(line) and not HARMLESS.search(line)]
+    if extra:
+        return "unexpected output: " + extra[0].strip()[:160]
+    if said != 1:
+        return 'says "No Errors" %d times, not once' % said
+    return ""
+
+
+class Known:
+    """Failures that are explained: lines of PLACE PROGRAM REASON, the first two with wildcards.
+
+    PROGRAM is matched against the program's path in the suite and against that with its ranks and
+    arguments ("pt2pt/sendself*"). A reason that begins with "skip:" means: do not even try.
+    """
+
+    def __init__(self, path=""):
+        self.rules = []
+        if not path:
+            return
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                line = line.split("#", 1)[0].strip()
+                words = line.split(None, 2)
+                if not words:
+                    continue
+                if len(words) != 3:
+                    raise ValueError("%s:%d: want PLACE PROGRAM REASON" % (path, number))
+                self.rules.append(words)
+
+    def reason(self, entry, place):
+        for where, program, reason in self.rules:
+            if fnmatch.fnmatchcase(place.name, where) and (
+                    fnmatch.fnmatchcase(entry.program, program) or
+                    fnmatch.fnmatchcase(entry.key.replace(" ", ":"), program)):
+                return reason
+        return ""

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs the entries of a suite in the places asked for, several at a time, and keeps the results."""
+
+import asyncio
+import json
+import os
+import re
+import time
+
+from . import judge, places, report
+from .report import FAIL, FLAKY, NATIVE, PASS, SKIP, XFAIL, XPASS, Result
+
+
+class Suite:
+    def __init__(self, options, jobs, known):
+        self.options = options
+        self.jobs = jobs
+        self.known = known
+        self.results = {}  # (key, place) -> Result
+        self.locks = {}
+        self.compares = False
+        self.store = os.path.join(options.logs, "results.json")
+        self.before = {}
+        if (options.resume or options.failed) and os.path.isfile(self.store):
+            with open(self.store, encoding="utf-8") as file:
+                self.before = json.load(file)
+
+    def log_of(self, entry, place, attempt):
+        name = re.sub(r"[^A-Za-z0-9._=+-]+", "_", entry.key)[:150]
+        directory = os.path.join(self.options.logs, place.name)
+        os.makedirs(directory, exist_ok=True)
+        return os.path.join(directory, name + (".again" if attempt else "") + ".log")
+
+    def remember(self, result):
+        self.results[(result.entry.key, result.place)] = result
+        self.before.setdefault(result.place, {})[result.entry.key] = [
+            result.verdict, result.why, round(result.seconds, 2)]
+
+    def save(self):
+        temporary = self.store + ".new"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(self.before, file, indent=0, sort_keys=True)
+        os.replace(temporary, self.store)
+
+    def why_not(self, entry, place):
+        if entry.mem > self.options.mem:
+            return "needs %g GB" % entry.mem
+        if self.options.strict and not entry.strict:
+            return "not standard MPI"
+        if entry.mpix:
+            return "MPICH's own extensions"
+        if [int(n) for n in entry.mpiversion.split(".")] > [3, 1]:
+            return "wants MPI %s" % entry.mpiversion
+        if entry.mpiexecarg:
+            return "wants an option of MPICH's mpiexec"
+        why = place.misfit(entry)
+        if why:
+            return why
+        native = self.results.get((entry.key, "native"))
+        if native and not place.native and not self.options.all and \
+                native.verdict not in (PASS, FLAKY, XPASS):
+            return "native fails" if native.verdict != SKIP else native.why
+        known = self.known.reason(entry, place)
+        if known.startswith("skip:"):
+            return known[5:].strip()
+        if not os.access(places.program_of(entry, self.options.bin), os.X_OK):
+            return "was not built"
+        return ""
+
+    async def attempt(self, entry, place, number):
+        options = self.options
+        limit = entry.limit or options.timeout
+        if not place.native:
+            limit = int(limit * options.slower)
+        log = self.log_of(entry, place, number)
+        # mpirun's own time limit, for the few programs that are meant to run into it
+        env = {"MPIEXEC_TIMEOUT": str(limit)} if entry.result else {}
+        command = place.command(entry, places.program_of(entry, options.bin))
+        directory = os.path.join(options.bin, entry.group) if options.bin else entry.directory
+        start = time.monotonic()
+        status, left = await self.jobs.run(command, directory, log, limit + 15 * bool(env), env)
+        seconds = time.monotonic() - start
+        if status == judge.SKIPPED and options.rule == "status":
+            return SKIP, "the program skips itself", seconds, log
+        with open(log, encoding="utf-8", errors="replace") as file:
+            why = judge.complaint(entry, status, file.read(4 << 20), options.rule)
+        if not why and left and not place.native:
+            why = "%d processes were left" % left
+        return (FAIL if why else PASS), why, seconds, log
+
+    async def run(self, entry, place):
+        """The result of one entry in one place."""
+        old = self.before.get(place.name, {}).get(entry.key)
+        if old and (old[0] in (PASS, FLAKY, NATIVE) or
+                    self.options.resume and old[0] in (FAIL, XPASS, XFAIL)):
+            return Result(entry, place.name, *old)
+        why = self.why_not(entry, place)
+        if why:
+            return Result(entry, place.name, SKIP, why)
+        verdict, why, seconds, log = await self.attempt(entry, place, 0)
+        expected = self.known.reason(entry, place)
+        if entry.xfail and not self.options.strict:
+            expected = expected or entry.xfail
+        if expected:
+            if verdict == FAIL:
+                return Result(entry, place.name, XFAIL, expected, seconds, log)
+            return Result(entry, place.name, XPASS, "passes, although: " + expected, seconds, log)
+        for number in range(1, self.options.retries + 1):
+            if verdict != FAIL:
+                break
+            verdict, _, more, again = await self.attempt(entry, place, number)
+            seconds += more
+            if verdict == PASS:
+                return Result(entry, place.name, FLAKY, "first: " + why, seconds, log)
+            log = again
+        if verdict == FAIL and place.native and self.compares:
+            verdict = NATIVE
+        return Result(entry, place.name, verdict, why, seconds, log)
+
+    async def all(self, entries, where):
+        """Every entry in every place; an entry's places one after the other, native first."""
+        self.compares = any(not place.native for place in where)
+        progress = report.Progress(len(entries) * len(where))
+        slots = asyncio.Semaphore(self.options.jobs)
+
+        async def one(entry):
+            # The same program twice at once would use the same files.
+            lock = self.locks.setdefault(entry.lock or entry.program, asyncio.Lock())
+            async with lock, slots:
+                for place in where:
+                    result = await self.run(entry, place)
+                    self.remember(result)
+                    progress.add(result)
+                    self.save()
+
+        tasks = [asyncio.ensure_future(one(entry)) for entry in entries]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            progress.close()
+        return [self.results[(e.key, p.name)] for e in entries for p in where]
