@@ -19,6 +19,7 @@
 #define KEEPER_BACKLOG_MAX (64u << 20)
 
 struct keeper;
+struct keeper_core;
 struct keeper_guest;
 
 enum keeper_client_kind {
@@ -36,6 +37,7 @@ struct keeper_client {
     enum keeper_client_kind kind;
     struct keeper_guest *guest; /**< NODE, RANK and waiting INFO */
     uint32_t rank;              /**< RANK */
+    char *core_dir;             /**< RANK: where its core file goes, NULL: it wants none */
     bool leaving; /**< it has sent all it will send; closed when the keeper has nothing for it */
     bool closing; /**< close as soon as the output is written */
 };
@@ -77,9 +79,10 @@ struct keeper_guest {
     bool attached[TOROBUS_MAX_CORES]; /**< a proxy has come (and may have gone) */
     bool ended[TOROBUS_MAX_CORES];
     unsigned nattached, nended;
-    bool failed;      /**< its end was not asked for and has been reported */
-    char last[256];   /**< last line of QEMU's stderr: why it ended */
-    char panic[1024]; /**< text of PANIC */
+    struct keeper_core *cores; /**< core files that are being written */
+    bool failed;               /**< its end was not asked for and has been reported */
+    char last[256];            /**< last line of QEMU's stderr: why it ended */
+    char panic[1024];          /**< text of PANIC */
 };
 
 /** One message of the ivshmem server that waits for its QEMU to read. */
@@ -209,6 +212,7 @@ struct keeper_settings {
     uint64_t spin_ns;
     uint64_t boot_timeout_s;
     char mem[32];
+    char core_dir[SHIM_PATH_MAX]; /**< of that rank alone; empty: no core files */
 };
 /** Start QEMU for a reserved guest. @return false with a line for the user. */
 bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_settings *s,
@@ -227,6 +231,12 @@ pid_t keeper_qemu_spawn(char *const argv[], const int *keep, unsigned nkeep, int
 /** libevent callbacks of a guest's control channel. */
 void keeper_ctl_read(struct bufferevent *bev, void *arg);
 void keeper_ctl_event(struct bufferevent *bev, short what, void *arg);
+
+/* keeper_core.c */
+/** CORE of a guest: write the file, then answer. @return false if the frame makes no sense. */
+bool keeper_core(struct keeper_guest *g, uint32_t rank, const void *body, uint32_t len);
+/** The guest is gone: so are its unfinished core files. */
+void keeper_core_cancel(struct keeper_guest *g);
 
 /* keeper_clock.c */
 void keeper_clock_start(struct keeper *k);

@@ -59,6 +59,9 @@ static bool parse_settings(const char *text, uint32_t len, struct keeper_setting
             ok = shim_parse_u64(text + 13, 1, 86400, &s->boot_timeout_s);
         else if (strncmp(text, "mem=", 4) == 0)
             ok = snprintf(s->mem, sizeof(s->mem), "%s", text + 4) < (int)sizeof(s->mem);
+        else if (strncmp(text, "core_dir=/", 10) == 0)
+            ok = snprintf(s->core_dir, sizeof(s->core_dir), "%s", text + 9) <
+                 (int)sizeof(s->core_dir);
         if (!ok) {
             snprintf(err, 512, "the keeper does not take the setting %.100s", text);
             return false;
@@ -157,6 +160,8 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
         c->kind = KEEPER_CLIENT_RANK;
         c->rank = UINT32_MAX;
         ok = attach_rank(c, h->rank, a.local_size, &s, err);
+        if (ok && s.core_dir[0] && !(c->core_dir = strdup(s.core_dir)))
+            keeper_log("no memory for the name of a core file");
         if (!ok) {
             struct keeper_guest *g = c->guest;
 

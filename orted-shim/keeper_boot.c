@@ -58,6 +58,7 @@ static void check_gone(struct keeper_guest *g)
                           : g->last[0] ? g->last
                                        : "QEMU is gone");
     g->state = KEEPER_GUEST_DEAD;
+    keeper_core_cancel(g);
     keeper_ivshmem_leave(k, g->slice);
     keeper_region_retire(&k->region, g->slice);
     keeper_log("guest %s: gone", g->name);

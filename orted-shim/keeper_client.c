@@ -26,6 +26,7 @@ static void client_free(struct keeper_client *c)
     if (c->kind == KEEPER_CLIENT_RANK && c->guest)
         keeper_guest_client_gone(c->guest, c);
     bufferevent_free(c->bev);
+    free(c->core_dir);
     free(c);
     keeper_check_idle(k);
 }

@@ -126,6 +126,16 @@ static void own_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, s
     free(body);
 }
 
+/** A rank's frame for the keeper. @return false if it makes no sense. */
+static bool core_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, struct evbuffer *in)
+{
+    void *body = shim_frame_take(in, h);
+    bool ok = body && keeper_core(g, h->rank, body, h->len);
+
+    free(body);
+    return ok;
+}
+
 /** A frame for the proxy of a rank. @return false if it is none. */
 static bool rank_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, struct evbuffer *in)
 {
@@ -140,6 +150,8 @@ static bool rank_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, 
         if (h->len > TOROBUS_CTL_STDIO_MAX)
             return false;
         break;
+    case TOROBUS_CTL_CORE:
+        return core_frame(g, h, in);
     case TOROBUS_CTL_STARTED:
     case TOROBUS_CTL_EXIT:
     case TOROBUS_CTL_FAILED:

@@ -16,6 +16,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper_boot.c \
     orted-shim/keeper_client.c \
     orted-shim/keeper_clock.c \
+    orted-shim/keeper_core.c \
     orted-shim/keeper_ctl.c \
     orted-shim/keeper_guest.c \
     orted-shim/keeper_info.c \

@@ -5,6 +5,7 @@
 #define PROXY_H
 
 #include "shim_frame.h"
+#include "shim_path.h"
 #include "shim_sink.h"
 #include "shim_source.h"
 
@@ -27,7 +28,8 @@ struct proxy_job {
     uint32_t flags; /**< TOROBUS_START_* */
     uint32_t world_size;
     uint32_t local_size;
-    char settings[512]; /**< "name=value" strings for the keeper, NUL-terminated each */
+    char settings[512 +
+                  SHIM_PATH_MAX]; /**< "name=value" strings for the keeper, NUL-terminated each */
     uint32_t settings_len;
 };
 

@@ -60,6 +60,7 @@ void run_job(struct proxy_job *job, const struct run_options *o)
 {
     static char exe[SHIM_PATH_MAX], cwd[SHIM_PATH_MAX];
     const char *strace = shim_env_get(&o->env, "TORO_STRACE");
+    const char *core = shim_env_get(&o->env, "TORO_CORE");
     char err[512];
 
     memset(job, 0, sizeof(*job));
@@ -85,4 +86,9 @@ void run_job(struct proxy_job *job, const struct run_options *o)
         setting(job, "spin_ns=%" PRIu64, o->spin_ns);
     if (o->mem_text)
         setting(job, "mem=%s", o->mem_text);
+    /* TORO_CORE=1: the program's directory; TORO_CORE=/DIR: that one */
+    if (core && *core == '/')
+        setting(job, "core_dir=%s", core);
+    else if (core && *core && *core != '0')
+        setting(job, "core_dir=%s", cwd);
 }

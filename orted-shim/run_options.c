@@ -37,7 +37,8 @@ static const char help[] =
     "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_BOOT_TIMEOUT and TOROBUS_SPIN_NS give "
     "defaults;\n"
     "TOROBUS_GUESTS and TOROBUS_SLICE_SIZE shape the region; TOROBUS_ACCEL=auto|kvm|tcg;\n"
-    "TOROBUS_QEMU and TOROBUS_KERNEL name the files to use; TORO_STRACE=1 prints system calls.\n"
+    "TOROBUS_QEMU and TOROBUS_KERNEL name the files to use; TORO_STRACE=1 prints system calls,\n"
+    "TORO_CORE=1 makes ranks that crash leave core.RANK for gdb.\n"
     "\n"
     "Exit status: that of the first rank that failed; 128 + signal if a signal ended it; 2 for a\n"
     "wrong command line, 126 or 127 if the program cannot run in a guest or is not there.\n";

@@ -111,6 +111,7 @@ mpi_sh = \
     tests/mpi/t-stdio.sh \
     tests/mpi/t-exit.sh \
     tests/mpi/t-diagnosis.sh \
+    tests/mpi/t-core.sh \
     tests/mpi/t-signal.sh \
     tests/mpi/t-kill.sh \
     tests/mpi/t-kill-early.sh \
@@ -143,7 +144,8 @@ mpi_programs = \
 pie_programs = \
     bench/ringbench \
     guest/sysfuzz \
-    mpi/act
+    mpi/act \
+    mpi/crash
 more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 
 # for the host

@@ -213,6 +213,8 @@ static struct toro_proc *proc_new(unsigned index, const void *body, uint32_t len
     toro_mm_init(&p->mm, toro_pool(index));
     toro_proc_signals_init(p);
     set_limits(p);
+    if (has_env(a.env, a.start->envc, "TORO_CORE"))
+        p->rlimit[4] = (struct toro_rlimit){~0ull, ~0ull};
     return p;
 }
 

@@ -119,5 +119,7 @@ int toro_stack_build(struct toro_proc *p, const struct toro_start_args *a,
     put_strings(w, env, st->envc);
     w += st->envc + 1;
     toro_memcpy(w, auxv + skip, naux * sizeof(auxv[0]));
+    p->auxv_at = (uint64_t)w;
+    p->auxv_len = naux * sizeof(auxv[0]);
     return 0;
 }

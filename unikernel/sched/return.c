@@ -6,7 +6,16 @@
 
 void toro_on_ipi(void)
 {
-    /* Nothing to do here: what the sender wants is looked at in toro_user_return() or idle(). */
+    struct toro_core *c = toro_core_self();
+
+    /* What the sender wants is looked at in toro_user_return() or idle(). */
+    atomic_store_explicit(&c->ipis, atomic_load_explicit(&c->ipis, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+unsigned toro_core_ipis(unsigned core)
+{
+    return atomic_load_explicit(&toro_cores[core].ipis, memory_order_relaxed);
 }
 
 void toro_on_timer(void)

@@ -27,6 +27,7 @@ struct toro_core {
     uint64_t since;                /**< when current began to run */
     uint64_t guard_at;             /**< when guarded must give way, 0 = nobody waits */
     struct toro_thread *guarded;   /**< user thread that guard_at is about */
+    _Atomic unsigned ipis;         /**< interrupts from other cores so far */
     /* Timers: the list is sorted; the lock is for cancels from other cores. */
     struct toro_spinlock timer_lock;
     struct toro_list timers; /**< set up at first use */

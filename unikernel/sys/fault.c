@@ -116,21 +116,18 @@ static bool in_code(struct toro_proc *p, uint64_t addr)
 
 /* Programs are mostly built without frame pointers: where the chain gives nothing, look through the
  * stack for what looks like return addresses. */
-static void backtrace(struct toro_proc *p, struct arch_frame *f)
+unsigned sys_backtrace(struct toro_proc *p, const struct arch_frame *f, uint64_t *out, unsigned max,
+                       bool *guess)
 {
-    uint64_t chain[FRAMES_MAX];
-    unsigned n = arch_backtrace(f->rbp, chain, FRAMES_MAX, true), good = 0, printed = 1;
+    unsigned n = arch_backtrace(f->rbp, out, max, true), good = 0;
 
-    while (good < n && in_code(p, chain[good]) && after_call(chain[good]))
+    while (good < n && in_code(p, out[good]) && after_call(out[good]))
         good++;
-    print_frame(p, 0, f->rip, false);
-    if (good >= 2) {
-        for (unsigned i = 0; i < good; i++)
-            print_frame(p, printed++, chain[i], false);
-        return;
-    }
-    for (uint64_t at = TORO_ALIGN_DOWN(f->rsp, 8ul), n = 0; n < SCAN_WORDS && printed < FRAMES_MAX;
-         n++) {
+    *guess = good < 2;
+    if (good >= 2)
+        return good;
+    good = 0;
+    for (uint64_t at = TORO_ALIGN_DOWN(f->rsp, 8ul), n = 0; n < SCAN_WORDS && good < max; n++) {
         uint64_t w;
 
         if (!toro_user_ok((void *)at, 8))
@@ -142,9 +139,21 @@ static void backtrace(struct toro_proc *p, struct arch_frame *f)
             continue;
         }
         if (in_code(p, w) && after_call(w))
-            print_frame(p, printed++, w, true);
+            out[good++] = w;
         at += 8;
     }
+    return good;
+}
+
+static void backtrace(struct toro_proc *p, const struct arch_frame *f)
+{
+    uint64_t from[FRAMES_MAX];
+    bool guess;
+    unsigned n = sys_backtrace(p, f, from, FRAMES_MAX, &guess);
+
+    print_frame(p, 0, f->rip, false);
+    for (unsigned i = 0; i < n; i++)
+        print_frame(p, i + 1, from[i], guess);
 }
 
 void sys_fault_report(struct arch_frame *f, int sig, const char *note)

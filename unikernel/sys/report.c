@@ -3,7 +3,10 @@
 #include "sys.h"
 #include <toro/bus.h>
 
-#define TEXT_SIZE 16384u
+#define TEXT_SIZE   65536u
+#define CALLERS_MAX 12u
+/* How long a core may take to show where its thread is. */
+#define LOOK_NS 200000000ull
 
 struct text {
     char *buf;
@@ -28,7 +31,10 @@ static void stack_of(struct text *text, struct toro_proc *p, const struct toro_t
     const struct arch_frame *f = arch_user_frame((struct arch_thread *)&t->arch);
     int state = atomic_load_explicit(&t->state, memory_order_relaxed);
     const char *where = t->where;
+    uint64_t from[CALLERS_MAX];
     char sym[128];
+    bool guess;
+    unsigned n;
 
     add(text, "  thread %d (%s) core %u: %s", t->tid, t->name, t->core,
         state >= 0 && state < 4 ? states[state] : "?");
@@ -36,9 +42,34 @@ static void stack_of(struct text *text, struct toro_proc *p, const struct toro_t
         add(text, ": %s", where);
     else if (state == TORO_BLOCKED && t->sysno >= 0)
         add(text, " in system call %ld", t->sysno);
-    /* Of a thread that runs the frame is that of its last entry into the kernel. */
-    add(text, ", %s %s\n", state == TORO_RUNNING ? "last seen at" : "at",
-        toro_proc_symbol(p, f->rip, sym, sizeof(sym)));
+    add(text, ", at %s\n", toro_proc_symbol(p, f->rip, sym, sizeof(sym)));
+    n = sys_backtrace(p, f, from, CALLERS_MAX, &guess);
+    for (unsigned i = 0; i < n; i++)
+        add(text, "    %s %s\n", guess ? "from (guess)" : "from",
+            toro_proc_symbol(p, from[i] - 1, sym, sizeof(sym)));
+}
+
+/* The frame of a thread that runs is that of its last entry into the kernel: let there be a new
+ * one. A core that does not answer is shown as it was. */
+static void look(void)
+{
+    uint64_t end = arch_now_ns() + LOOK_NS;
+    unsigned before[TORO_MAX_CORES], missing;
+
+    for (unsigned i = 0; i < arch_ncores(); i++) {
+        before[i] = toro_core_ipis(i);
+        if (i != arch_core())
+            arch_ipi(i);
+    }
+    do {
+        missing = 0;
+        for (unsigned i = 0; i < arch_ncores(); i++)
+            missing += i != arch_core() && toro_core_ipis(i) == before[i];
+        if (missing == 0)
+            return;
+        toro_block_begin();
+        (void)toro_block(arch_now_ns() + 1000000u, false);
+    } while (arch_now_ns() < end);
 }
 
 static void stacks(struct text *text)
@@ -113,6 +144,7 @@ static void on_query(const struct torobus_ctl_hdr *h, const void *body)
     text.buf[0] = '\0';
     switch (h->arg) {
     case TOROBUS_CTL_Q_STACKS:
+        look();
         stacks(&text);
         break;
     case TOROBUS_CTL_Q_SYSCALLS:
@@ -136,4 +168,5 @@ static void on_query(const struct torobus_ctl_hdr *h, const void *body)
 void toro_reports_init(void)
 {
     toro_ctl_register(TOROBUS_CTL_QUERY, on_query);
+    sys_core_init();
 }

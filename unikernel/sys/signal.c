@@ -141,10 +141,12 @@ static bool deliver(struct arch_frame *f, struct toro_thread *t, int sig,
     return true;
 }
 
-static void die(struct arch_frame *f, struct toro_thread *t, int sig, bool fault, const char *note)
+static void die(struct arch_frame *f, struct toro_thread *t, int sig,
+                const struct toro_siginfo *info, bool fault, const char *note)
 {
     if (fault)
         sys_fault_report(f, sig, note);
+    sys_core_dump(sig, info);
     toro_proc_end(t->proc, 256 + (uint32_t)sig);
     toro_proc_thread_end();
 }
@@ -164,9 +166,9 @@ static void force(struct arch_frame *f, struct toro_thread *t)
         p->sig[sig].handler = SIG_DFL_;
     toro_spin_unlock(&p->lock);
     if (act.handler <= SIG_IGN_ || (t->sigmask & SIG_BIT(sig)) != 0)
-        die(f, t, sig, true, NULL);
+        die(f, t, sig, &info, true, NULL);
     if (!deliver(f, t, sig, &act, &info, true))
-        die(f, t, sig, true, "no room on the stack for the signal handler");
+        die(f, t, sig, &info, true, "no room on the stack for the signal handler");
 }
 
 static void stop(struct toro_proc *p)
@@ -203,6 +205,8 @@ void toro_signal_return(struct arch_frame *f)
     for (;;) {
         if (p->stopped && !t->killed)
             stay_stopped(p, t);
+        if (p->dumper != NULL && p->dumper != t && !t->killed)
+            sys_core_halt(t);
         if (t->killed)
             toro_proc_thread_end();
         sig = take(p, t, &act, &info);
@@ -211,10 +215,10 @@ void toro_signal_return(struct arch_frame *f)
         if (act.handler == SIG_DFL_ && (SIG_BIT(sig) & STOPS) != 0) {
             stop(p);
         } else if (act.handler == SIG_DFL_ && (SIG_BIT(sig) & IGNORED_BY_DEFAULT) == 0) {
-            die(f, t, sig, false, NULL);
+            die(f, t, sig, &info, false, NULL);
         } else if (act.handler > SIG_IGN_) {
             if (!deliver(f, t, sig, &act, &info, false))
-                die(f, t, SIGSEGV_, true, "no room on the stack for a signal handler");
+                die(f, t, SIGSEGV_, &info, true, "no room on the stack for a signal handler");
             atomic_store_explicit(&t->interrupt, true, memory_order_relaxed); /* more may wait */
             return;
         }

@@ -68,4 +68,14 @@ bool sys_signal_ready(struct toro_proc *p, struct toro_thread *t);
 /** siginfo_t for the user: 128 bytes. */
 void sys_siginfo_fill(uint8_t out[128], int sig, const struct toro_siginfo *info);
 
+/** Return addresses on a stack of the rank, innermost first; *guess: found by their looks.
+ * @return their number. */
+unsigned sys_backtrace(struct toro_proc *p, const struct arch_frame *f, uint64_t *out, unsigned max,
+                       bool *guess);
+/** Write the rank's core file if it is wanted; the rank ends then. (sys/coredump.c) */
+void sys_core_dump(int sig, const struct toro_siginfo *info);
+/** Another thread writes the rank's core: keep still until it has. */
+void sys_core_halt(struct toro_thread *t);
+void sys_core_init(void);
+
 #endif

@@ -55,6 +55,7 @@ struct toro_proc {
     uint64_t vdso;                   /**< its ELF header in this rank */
     uint64_t stack_low, stack_top;   /**< first thread's stack, without its guard */
     uint64_t env_at, env_len;        /**< the environment's strings there, as at the start */
+    uint64_t auxv_at, auxv_len;      /**< the auxiliary vector there */
     struct toro_image *image;        /**< for symbols */
     void *start_body;                /**< RANK_START until the program is entered */
     struct toro_siginfo siginfo[TORO_NSIG + 1]; /**< of sigpending and threads' sigpending */
@@ -63,6 +64,8 @@ struct toro_proc {
     uint64_t itimer_interval;
     struct toro_waitq sigwait; /**< threads that a stop or sigtimedwait keeps */
     bool stopped, dead;
+    struct toro_thread *dumper; /**< writes a core file; the other threads keep still */
+    enum toro_core_state { TORO_CORE_NONE, TORO_CORE_ASKED, TORO_CORE_DONE } core_state;
     bool report_syscalls;       /**< TORO_SYSCALL_REPORT is in the environment */
     uint64_t start_ns, gone_ns; /**< when it began; CPU time of threads that have ended */
     uint64_t gone_switches;

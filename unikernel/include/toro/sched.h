@@ -40,6 +40,7 @@ struct toro_thread {
     _Atomic int woken;      /**< set by toro_thread_wake(), consumed by toro_block() */
     _Atomic bool interrupt; /**< a signal or the rank's end wants it out of a wait */
     bool killed;
+    bool halted;             /**< keeps still for a core dump (sys/coredump.c) */
     struct toro_timer timer; /**< ends toro_block() at its deadline */
     void (*fn)(void *);      /**< where it starts, on its kernel stack */
     void *arg;
@@ -98,6 +99,8 @@ _Noreturn void toro_core_main(void);
 
 /* Called by arch: */
 void toro_on_ipi(void);
+/** Number of interrupts that the core has had from others: a change says that it takes them. */
+unsigned toro_core_ipis(unsigned core);
 void toro_on_timer(void);
 bool toro_core_must_run(void);
 /** sys/: signals, the rank's end. Called by toro_user_return() when t->interrupt or t->killed is

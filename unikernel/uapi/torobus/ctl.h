@@ -33,16 +33,24 @@ enum torobus_ctl_type {
     TOROBUS_CTL_HELLO = 1, /**< body: struct torobus_ctl_hello; the guest is up */
     TOROBUS_CTL_PANIC = 2, /**< body: text; the guest is dying */
     TOROBUS_CTL_CLOCK = 3, /**< keeper -> guest, answer to HELLO. body: struct torobus_ctl_clock */
-    TOROBUS_CTL_SHUTDOWN = 4, /**< keeper -> guest: flush and power off */
-    TOROBUS_CTL_QUERY = 5,    /**< keeper -> guest: arg = enum torobus_ctl_query; reply REPORT */
-    TOROBUS_CTL_REPORT = 6,   /**< guest -> keeper: text */
+    TOROBUS_CTL_SHUTDOWN = 4,  /**< keeper -> guest: flush and power off */
+    TOROBUS_CTL_QUERY = 5,     /**< keeper -> guest: arg = enum torobus_ctl_query; reply REPORT */
+    TOROBUS_CTL_REPORT = 6,    /**< guest -> keeper: text */
+    TOROBUS_CTL_CORE = 8,      /**< guest -> keeper, with the rank: write its memory to a core file.
+                                  body:      struct torobus_ctl_core, ranges, head; reply CORE_DONE */
+    TOROBUS_CTL_CORE_DONE = 9, /**< keeper -> guest: arg errno; body: the file's name, or why not */
+    TOROBUS_CTL_PUNCH = 10,    /**< guest -> keeper: free the memory of these ranges. body: struct
+                                  torobus_ctl_range []; reply PUNCHED */
+    TOROBUS_CTL_PUNCHED = 11,  /**< keeper -> guest, in the order of the requests: arg 0, the ranges
+                                  read as zero now, or errno, nothing is known of them */
 
     /* proxy -> guest (through the keeper) */
     TOROBUS_CTL_RANK_START = 16, /**< body: struct torobus_ctl_start + strings */
     TOROBUS_CTL_STDIN = 17,      /**< body: bytes; len 0 = end of file */
     TOROBUS_CTL_SIGNAL = 18,     /**< arg: Linux signal number for the rank; 9 ends it at once */
     /* guest -> proxy */
-    TOROBUS_CTL_STARTED = 24, /**< the program is loaded and about to enter; arg 0 */
+    TOROBUS_CTL_STARTED = 24, /**< the program is loaded and about to enter; arg 0; body: nothing,
+                                 or struct torobus_ctl_started */
     TOROBUS_CTL_STDOUT = 25,
     TOROBUS_CTL_STDERR = 26,
     TOROBUS_CTL_EXIT =
@@ -54,6 +62,9 @@ enum torobus_ctl_type {
         32, /**< arg: stream (0 stdin, 1 stdout, 2 stderr) << 24 | bytes consumed (< 2^24) */
     TOROBUS_CTL_PMIX = 33, /**< body: one message of pmix.h. Guest -> proxy: upcall; proxy -> guest:
                               its reply or an event */
+    TOROBUS_CTL_LOCK = 34, /**< guest -> proxy: lock on a file of the host. body: struct
+                              torobus_ctl_lock + path */
+    TOROBUS_CTL_LOCKED = 35, /**< proxy -> guest, the answer. body: struct torobus_ctl_locked */
 
     /* proxy or orted-shim -> keeper (unix socket only), first frame of a connection */
     TOROBUS_CTL_ATTACH_NODE =
@@ -115,6 +126,73 @@ _Static_assert(sizeof(struct torobus_ctl_start) == 40, "start layout");
 #define TOROBUS_START_HOSTED                                                                       \
     2u /**< a host PMIx server stands behind the proxy; else the kernel answers everything */
 #define TOROBUS_START_STOP 4u /**< wait for a debugger before entering the program */
+
+/** Where the rank is, for debuggers. */
+struct torobus_ctl_started {
+    uint64_t load_bias; /**< added to the addresses in the program's file */
+    uint64_t entry;     /**< first instruction that runs */
+    uint64_t resume;    /**< with TOROBUS_START_STOP: the rank goes on when the 32-bit word at this
+                           address of the guest is not 0 */
+};
+_Static_assert(sizeof(struct torobus_ctl_started) == 24, "started layout");
+
+/** Body of CORE: nranges of struct torobus_ctl_core_range follow, then head_len bytes, which are
+ * the file's first. */
+struct torobus_ctl_core {
+    uint32_t world_rank;
+    uint32_t nranges;
+    uint32_t head_len;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct torobus_ctl_core) == 16, "core layout");
+
+struct torobus_ctl_core_range {
+    uint64_t offset; /**< in the region, inside the guest's slice */
+    uint64_t len;
+    uint64_t file; /**< where in the file; behind the head, rising */
+};
+_Static_assert(sizeof(struct torobus_ctl_core_range) == 24, "core range layout");
+
+/** Part of the guest's slice: whole pages. */
+struct torobus_ctl_range {
+    uint64_t offset; /**< in the region */
+    uint64_t len;
+};
+_Static_assert(sizeof(struct torobus_ctl_range) == 16, "range layout");
+/** Most ranges of one PUNCH. */
+#define TOROBUS_CTL_PUNCH_MAX 256u
+
+enum torobus_ctl_lock_op {
+    TOROBUS_LOCK_SET = 1,    /**< fcntl(F_SETLK, F_SETLKW): type on [start, start + len) */
+    TOROBUS_LOCK_GET = 2,    /**< fcntl(F_GETLK): who is in the way of it */
+    TOROBUS_LOCK_FLOCK = 3,  /**< flock(): type on the file */
+    TOROBUS_LOCK_CLOSE = 4,  /**< give up all that is held under the key; no answer */
+    TOROBUS_LOCK_CANCEL = 5, /**< the request `id` need not wait any longer: it is answered, if it
+                                has not been, with EINTR */
+};
+
+/** A rank's locks are held by its proxy under keys of the guest's choice: one for each file that it
+ * locks by fcntl(), one for each open file that it locks by flock(). */
+struct torobus_ctl_lock {
+    uint32_t id;  /**< comes back in the answer */
+    uint16_t op;  /**< enum torobus_ctl_lock_op */
+    uint8_t type; /**< 0 shared, 1 exclusive, 2 none: as F_RDLCK, F_WRLCK, F_UNLCK */
+    uint8_t wait; /**< 1: answer when the lock is there */
+    uint64_t key;
+    uint64_t start, len; /**< len 0: to the end of all files */
+    /* then the path, canonical and absolute as the guest sees it, NUL-terminated */
+};
+_Static_assert(sizeof(struct torobus_ctl_lock) == 32, "lock layout");
+
+struct torobus_ctl_locked {
+    uint32_t id;
+    int32_t err; /**< 0 or errno */
+    /* of GET: a lock that is in the way, or type 2 */
+    uint32_t type;
+    int32_t pid;
+    uint64_t start, len;
+};
+_Static_assert(sizeof(struct torobus_ctl_locked) == 32, "locked layout");
 
 /** Body of ATTACH_NODE and ATTACH_RANK. */
 struct torobus_ctl_attach {
