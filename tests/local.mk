@@ -256,3 +256,9 @@ check-list:
 
 CLEANFILES += $(test_bins)
 EXTRA_DIST += tests
+
+# --- suites that others wrote: long, so not in `make check` ------------------------------------------
+# SUITE_FLAGS go to tests/run-suite, e.g. SUITE_FLAGS="--only 'pt2pt/*' --where native,1 -j 2".
+check-ompi check-mpich: all-local
+	@$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/tests/suite/$@.sh $(SUITE_FLAGS)
+.PHONY: check-ompi check-mpich

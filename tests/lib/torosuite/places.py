@@ -55,7 +55,10 @@ class Place:
             return ["env"] + entry.env + run
         if self.native:
             # Loopback alone, and ranks that wait give way: there may be more of them than cores.
-            return ["mpirun", "--oversubscribe", "--mca", "btl", "self,vader",
+            # tcp is for spawned jobs, which vader does not reach; osc/pt2pt, which Debian's
+            # settings leave out, for windows that osc/rdma cannot do over these BTLs.
+            return ["mpirun", "--oversubscribe", "--mca", "btl", "self,vader,tcp",
+                    "--mca", "osc", "^ucx", "--mca", "btl_tcp_if_include", "lo",
                     "--mca", "oob_tcp_if_include", "lo", "--mca", "mpi_yield_when_idle", "1",
                     "-np", ranks] + env + run
         if self.name == "1":
