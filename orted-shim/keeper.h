@@ -155,6 +155,13 @@ void keeper_region_state(struct keeper_region *r, unsigned slice, enum torobus_s
 void keeper_region_retire(struct keeper_region *r, unsigned slice);
 /** Give the memory of a dead guest's slice back, so that the next one finds zeros. */
 void keeper_region_release(struct keeper_region *r, unsigned slice);
+/** Free the memory of ranges of a slice; they read as zero then.
+ *
+ * @return 0, EINVAL if one is outside of the slice (nothing is done), or errno
+ *
+ * Trust: the ranges are the guest's. */
+int keeper_region_punch(struct keeper_region *r, unsigned slice,
+                        const struct torobus_ctl_range *range, uint32_t n);
 /** Memory that all guests together may use, from TOROBUS_MEM or the host's free memory. */
 bool keeper_region_mem_limit(unsigned nguests, uint64_t slice_size, const char *setting,
                              uint64_t *limit, char err[512]);

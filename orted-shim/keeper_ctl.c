@@ -5,6 +5,7 @@
  * rank) before it is routed, and bodies are left to the proxy that checks them again. */
 #include "keeper.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,16 @@ static void on_report(struct keeper_guest *g, const void *body, uint32_t len)
     }
 }
 
+static void on_punch(struct keeper_guest *g, const void *body, uint32_t len)
+{
+    uint32_t n = len / (uint32_t)sizeof(struct torobus_ctl_range);
+    int err = EINVAL;
+
+    if (len % sizeof(struct torobus_ctl_range) == 0 && n > 0 && n <= TOROBUS_CTL_PUNCH_MAX)
+        err = keeper_region_punch(&g->keeper->region, g->slice, body, n);
+    keeper_guest_send(g, TOROBUS_CTL_PUNCHED, TOROBUS_CTL_NOBODY, (uint32_t)err, NULL, 0);
+}
+
 /** A frame between guest and keeper. */
 static void own_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, struct evbuffer *in)
 {
@@ -116,6 +127,9 @@ static void own_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, s
         break;
     case TOROBUS_CTL_PANIC:
         on_panic(g, body);
+        break;
+    case TOROBUS_CTL_PUNCH:
+        on_punch(g, body, h->len);
         break;
     case TOROBUS_CTL_REPORT:
         on_report(g, body, h->len);

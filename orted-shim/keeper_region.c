@@ -158,6 +158,23 @@ void keeper_region_release(struct keeper_region *r, unsigned slice)
         keeper_log("slice %u cannot be given back: %s", slice, strerror(errno));
 }
 
+int keeper_region_punch(struct keeper_region *r, unsigned slice,
+                        const struct torobus_ctl_range *range, uint32_t n)
+{
+    uint64_t base = torobus_slice_offset(&r->sb, slice), size = r->sb.slice_size;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (range[i].offset < base || range[i].offset - base > size || range[i].len == 0 ||
+            range[i].len > size - (range[i].offset - base) ||
+            (range[i].offset | range[i].len) % 4096 != 0)
+            return EINVAL;
+    for (uint32_t i = 0; i < n; i++)
+        if (fallocate(r->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)range[i].offset,
+                      (off_t)range[i].len) != 0)
+            return errno;
+    return 0;
+}
+
 /** MemAvailable in bytes, 0 if unknown. */
 static uint64_t mem_available(void)
 {

@@ -58,6 +58,7 @@ unit_bins = \
 tsan_bins = \
     tests/unit/run-kmalloc.tsan.t \
     tests/unit/run-pmix-threads.tsan.t \
+    tests/unit/run-pool.tsan.t \
     tests/unit/run-ring-pair.tsan.t \
     tests/unit/run-sched.tsan.t \
     tests/unit/run-wakeup.tsan.t
@@ -112,6 +113,7 @@ mpi_sh = \
     tests/mpi/t-exit.sh \
     tests/mpi/t-diagnosis.sh \
     tests/mpi/t-core.sh \
+    tests/mpi/t-memory.sh \
     tests/mpi/t-signal.sh \
     tests/mpi/t-kill.sh \
     tests/mpi/t-kill-early.sh \
@@ -145,6 +147,7 @@ pie_programs = \
     bench/ringbench \
     guest/sysfuzz \
     mpi/act \
+    mpi/breathe \
     mpi/crash
 more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 

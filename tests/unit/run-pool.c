@@ -5,6 +5,8 @@
 #include "kernel-memory.h"
 #include "unikernel/mm/pool.c"
 
+#include <pthread.h>
+
 #define PAGE  4096ull
 #define MIB   (1ull << 20)
 #define GIB   (1ull << 30)
@@ -27,6 +29,20 @@ static uint64_t used(struct toro_pool *p)
     return u;
 }
 
+static _Atomic unsigned wanted, waits;
+
+void toro_giveback_wanted(void)
+{
+    wanted++;
+}
+
+void toro_giveback_wait(struct toro_pool *p)
+{
+    waits++;
+    while (toro_pool_is_leaving(p))
+        sched_yield();
+}
+
 static void start(unsigned ncores, uint64_t limit)
 {
     for (unsigned i = 0; i < npools; i++) {
@@ -38,7 +54,7 @@ static void start(unsigned ncores, uint64_t limit)
             n = e->next;
             toro_kfree(e);
         }
-        toro_kfree((void *)pools[i].dirty);
+        toro_kfree((void *)pools[i].chunk);
     }
     madvise((void *)slice, SLICE, MADV_DONTNEED);
     t_ok(toro_pools_init(slice, SLICE, limit, ncores) == 0, "a slice for %u cores", ncores);
@@ -212,6 +228,144 @@ static void no_nodes(void)
     t_eq(toro_pool_reserve_at(p, x + 100 * PAGE, PAGE), 0, "and later it works");
 }
 
+/* What the host does with a range. */
+static void punch(const struct toro_range *r)
+{
+    madvise((void *)r->start, r->len, MADV_DONTNEED);
+}
+
+static void idle(void)
+{
+    struct toro_range r[4];
+    struct toro_pool *p;
+    uint64_t a;
+    bool more;
+
+    start(2, 0);
+    p = toro_pool(2);
+    wanted = 0;
+    t_eq(toro_pool_idle(p, r, 4, &more), 0, "a fresh pool has nothing to give back");
+    toro_pool_left(p, true);
+    a = toro_pool_alloc(p, MIB + PAGE, 64 * 1024);
+    memset((void *)a, 1, MIB + PAGE);
+    t_eq(toro_pool_idle(p, r, 4, &more) + more, 0, "nor has memory in use");
+    toro_pool_left(p, true);
+    toro_pool_uncommit(p, a + PAGE, PAGE);
+    t_eq(wanted, 0, "a page out of a chunk is no reason to look");
+    t_eq(toro_pool_commit(p, a + PAGE, PAGE), 0, "and comes back");
+    toro_pool_free(p, a, MIB + PAGE);
+    t_eq(wanted, 1, "memory is free: somebody is to look");
+    t_ok(toro_pool_idle(p, r, 4, &more) == 0 && more, "not the first time");
+    toro_pool_left(p, true);
+    t_ok(toro_pool_idle(p, r, 4, &more) == 1 && !more && r[0].start == a && r[0].len == 17 * 65536,
+         "but the second time, and all of it in one piece");
+    t_ok(toro_pool_is_leaving(p), "it is on its way");
+    punch(&r[0]);
+    toro_pool_left(p, true);
+    t_ok(!toro_pool_is_leaving(p) && toro_pool_idle(p, r, 4, &more) == 0 && !more, "and gone");
+    toro_pool_left(p, true);
+    a = toro_pool_alloc(p, MIB, 64 * 1024);
+    t_ok(stub_zero(a, MIB / 2) && resident(a + MIB / 2, MIB / 2) == 0,
+         "it is zero, and is not zeroed again");
+
+    /* Taken in between. */
+    memset((void *)a, 1, MIB);
+    toro_pool_uncommit(p, a, MIB);
+    toro_pool_idle(p, r, 4, &more);
+    toro_pool_left(p, true);
+    t_eq(toro_pool_commit(p, a + 3 * 65536 + PAGE, PAGE), 0, "a page of it is taken again");
+    toro_pool_uncommit(p, a + 3 * 65536 + PAGE, PAGE);
+    t_ok(toro_pool_idle(p, r, 4, &more) == 2 && more && r[1].start == a + 4 * 65536,
+         "its chunk stays, all others go");
+    p->open = false;
+    t_eq(toro_pool_commit(p, a + 65536 * 5, PAGE), -EAGAIN, "who wants one of them has to wait");
+    t_eq(toro_pool_commit(p, a + 3 * 65536, PAGE), 0, "who wants another has not");
+    p->open = true;
+    toro_pool_left(p, false);
+    t_eq(toro_pool_commit(p, a + 65536 * 5, PAGE), 0, "the host did not take it");
+    t_ok(stub_zero(a + 65536 * 5, PAGE), "it is zeroed");
+    for (unsigned i = 0; i < 16; i += 2)
+        (void)toro_pool_commit(p, a + 65536 * i + 8192, PAGE);
+    for (unsigned i = 1; i < 16; i += 14) { /* so that it is looked at once more */
+        (void)toro_pool_commit(p, a + 65536 * i, PAGE);
+        toro_pool_uncommit(p, a + 65536 * i, PAGE);
+    }
+    toro_pool_idle(p, r, 4, &more);
+    toro_pool_left(p, true);
+    t_ok(toro_pool_idle(p, r, 4, &more) == 4 && more,
+         "more pieces than fit wait for the next time");
+    toro_pool_left(p, false);
+}
+
+enum { PIECES = 64, ROUNDS = 20000 };
+
+/* Takes and returns pieces, each with its own number in it. */
+static void *user(void *arg)
+{
+    struct toro_pool *p = toro_pool(2);
+    uint64_t *have = calloc(PIECES, sizeof(*have));
+    uintptr_t bad = 0;
+    unsigned s = (unsigned)(uintptr_t)arg;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        unsigned k = (s = s * 1103515245u + 12345u) >> 8, len = (1 + k % 40) * PAGE;
+
+        k = k / 64 % PIECES;
+        if (have[k] != 0) {
+            uint64_t *w = (uint64_t *)have[k];
+
+            len = (unsigned)w[1];
+            bad += w[0] != (uint64_t)w || w[len / 8 - 1] != (uint64_t)w;
+            toro_pool_free(p, have[k], len);
+            have[k] = 0;
+        } else if ((have[k] = toro_pool_alloc(p, len, 0)) != 0) {
+            uint64_t *w = (uint64_t *)have[k];
+
+            bad += !stub_zero(have[k], len);
+            w[0] = w[len / 8 - 1] = (uint64_t)w;
+            w[1] = len;
+        }
+    }
+    for (unsigned k = 0; k < PIECES; k++)
+        if (have[k] != 0)
+            toro_pool_free(p, have[k], ((uint64_t *)have[k])[1]);
+    free(have);
+    return (void *)bad;
+}
+
+static void together(void)
+{
+    static struct toro_range r[16];
+    struct toro_pool *p;
+    uint64_t given = 0;
+    pthread_t t[3];
+    uintptr_t bad = 0;
+    void *one;
+    bool more;
+
+    start(2, 0);
+    p = toro_pool(2);
+    for (uintptr_t i = 0; i < 3; i++)
+        pthread_create(&t[i], NULL, user, (void *)(i + 1));
+    for (unsigned i = 0; i < 400 || given < 100; i++) {
+        unsigned n = toro_pool_idle(p, r, 16, &more);
+
+        /* Not by madvise(): a race detector shall see what is written when. */
+        for (unsigned k = 0; k < n; k++)
+            memset((void *)r[k].start, i % 3 != 0 ? 0 : 7, r[k].len);
+        given += n;
+        toro_pool_left(p, i % 3 != 0);
+        sched_yield();
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(t[i], &one);
+        bad += (uintptr_t)one;
+    }
+    t_ok(bad == 0, "memory comes and goes while its owners take and free it: always zero (%lu)",
+         (unsigned long)given);
+    t_eq(used(p), 0, "and nothing is lost");
+}
+
 int main(void)
 {
     slice = stub_slice(SLICE);
@@ -221,5 +375,7 @@ int main(void)
     touching();
     limit();
     no_nodes();
+    idle();
+    together();
     return t_done();
 }

@@ -29,6 +29,28 @@ void toro_file_put(struct toro_file *f)
     files--;
 }
 
+void toro_giveback_wanted(void)
+{
+}
+
+static unsigned giveback_waits;
+static struct toro_range leaving;
+
+/* What is on its way is back, and zero. */
+void toro_giveback_wait(struct toro_pool *p)
+{
+    giveback_waits++;
+    toro_pool_left(p, false);
+}
+
+int toro_giveback_now(struct toro_pool *p, uint64_t va, uint64_t len, struct toro_range *done)
+{
+    (void)p;
+    *done = (struct toro_range){TORO_ALIGN_UP(va, 65536ul), 0};
+    done->len = TORO_ALIGN_DOWN(va + len, 65536ul) - done->start;
+    return madvise((void *)done->start, done->len, MADV_DONTNEED) == 0 ? 0 : -EIO;
+}
+
 static struct {
     bool mapped;
     unsigned prot;
@@ -264,6 +286,40 @@ static void errors(void)
     t_eq(stub_cores_seen, 5, "only the rank's own cores are flushed");
 }
 
+/* Memory that is on its way to the host while it is wanted. */
+static void comes_back(void)
+{
+    long va = toro_mm_map(&mm, 0, 8 * MIB, RW, TORO_MAP_HINT, TORO_VMA_ANON, 2 * MIB);
+    long room = toro_mm_map(&mm, 0, 8 * MIB, 0, TORO_MAP_HINT, TORO_VMA_BRK, 2 * MIB);
+    uint64_t brk = mm.brk_start = mm.brk = (uint64_t)room;
+
+    mm.brk_end = brk + 8 * MIB;
+    memset((void *)va, 1, 8 * MIB);
+    leaving = (struct toro_range){(uint64_t)va, 4 * MIB};
+    t_ok(toro_pool_leave(mm.pool, &leaving) && !toro_pool_leave(mm.pool, &leaving),
+         "one batch at a time");
+    t_ok(toro_mm_map(&mm, (uint64_t)va, 2 * MIB, RW, TORO_MAP_FIXED, TORO_VMA_ANON, 0) == va &&
+             giveback_waits == 1 && stub_zero((uint64_t)va, 2 * MIB),
+         "MAP_FIXED waits for it");
+    toro_mm_unmap(&mm, (uint64_t)va, 8 * MIB);
+    t_eq(toro_mm_brk(&mm, brk + 2 * MIB), brk + 2 * MIB, "the break up");
+    memset((void *)brk, 1, 2 * MIB);
+    toro_mm_brk(&mm, brk);
+    leaving = (struct toro_range){TORO_ALIGN_DOWN(brk, 65536ul), 2 * MIB};
+    toro_pool_leave(mm.pool, &leaving);
+    t_ok(toro_mm_brk(&mm, brk + 2 * MIB) == brk + 2 * MIB && giveback_waits == 2 &&
+             stub_zero(brk, 2 * MIB),
+         "so does the break");
+    toro_mm_brk(&mm, brk);
+    va = toro_mm_map(&mm, 0, 4 * MIB + 8 * PAGE, RW, TORO_MAP_HINT, TORO_VMA_ANON, 65536);
+    memset((void *)va, 1, 4 * MIB + 8 * PAGE);
+    t_eq(toro_mm_discard(&mm, (uint64_t)va + PAGE, 3 * MIB), 0, "a large part discarded");
+    t_ok(stub_zero((uint64_t)va + PAGE, 3 * MIB) && *(char *)va == 1 &&
+             *(char *)(va + PAGE + 3 * MIB) == 1,
+         "is zero, to the byte");
+    toro_mm_unmap(&mm, (uint64_t)va, 4 * MIB + 8 * PAGE);
+}
+
 int main(void)
 {
     uint64_t used, size, slice = stub_slice(SLICE);
@@ -280,6 +336,7 @@ int main(void)
     toro_mm_init(&mm, toro_pool(0));
     heap();
     errors();
+    comes_back();
     shared();
     toro_mm_clear(&mm);
     t_eq(files, 0, "all files are let go");

@@ -110,6 +110,7 @@ static void init(void *arg)
     (void)arg;
     toro_virtio_init();
     need(toro_ctl_init(), "the control channel");
+    toro_giveback_init();
     need(toro_fs_init(), "mounting the file systems");
     toro_bus_init();
     toro_pmix_init();

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pools: the guest's slice, divided. A pool keeps its free address space as a sorted list of
- * extents, first fit. Memory starts out zero (a fresh sparse file); a bit per 64 KiB says where a
- * free extent may hold old data, and only that is zeroed when it is handed out again.
+ * extents, first fit. Memory starts out zero (a fresh sparse file); a byte per 64 KiB says how many
+ * of its pages are handed out and whether the others may hold old data: only that is zeroed when it
+ * is handed out again. What nobody takes for a while goes back to the host (mm/giveback.c) and is
+ * zero again after that; while it is on its way it is handed out to nobody.
  *
  * What is charged against the guest's memory limit comes from a counter of the guest, but in large
  * steps: a pool keeps credit of its own, so that cores do not meet at that counter. */
@@ -13,6 +15,11 @@
 #define CHUNK_SHIFT 16u
 #define CHUNK_SIZE  (1ull << CHUNK_SHIFT)
 #define CREDIT_MAX  (8ull << 20)
+
+/* State of a chunk. */
+#define TAKEN 0x1fu /* handed out: 0 to 16 */
+#define DIRTY 0x20u /* what is not handed out may not be zero */
+#define OLD   0x40u /* nothing of it was handed out the last time that toro_pool_idle() looked */
 
 struct extent {
     struct extent *next;
@@ -27,7 +34,12 @@ struct toro_pool {
     bool open;        /* always mapped */
     uint64_t charged; /* bytes handed out */
     uint64_t credit;  /* taken from the guest's counter, not handed out */
-    _Atomic uint64_t *dirty;
+    /* Changed under the lock, but for DIRTY of a chunk that is handed out as a whole. */
+    _Atomic uint8_t *chunk;
+    uint64_t idle_low, idle_high; /* where chunks may be idle: addresses */
+    /* On their way to the host. */
+    const struct toro_range *leaving;
+    unsigned nleaving;
 } __attribute__((aligned(64)));
 
 static struct toro_pool pools[TORO_MAX_CORES + 1];
@@ -81,8 +93,10 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
 
         *p = (struct toro_pool){.start = at, .end = at + size};
         p->free = extent_new(p, p->start, p->end, NULL);
-        p->dirty = toro_kzalloc(((size >> CHUNK_SHIFT) / 64 + 1) * sizeof(uint64_t));
-        if (p->free == NULL || p->dirty == NULL)
+        p->idle_low = p->end;
+        p->idle_high = p->start;
+        p->chunk = toro_kzalloc(size >> CHUNK_SHIFT);
+        if (p->free == NULL || p->chunk == NULL)
             return -ENOMEM;
         /* What a rank has not mapped it cannot touch (mm/vma.c); the kernel's own pool is open. */
         p->open = i == ncores;
@@ -228,16 +242,55 @@ static void give(struct toro_pool *p, uint64_t start, uint64_t end)
     }
 }
 
-static void mark_dirty(struct toro_pool *p, uint64_t va, uint64_t len)
+static unsigned state(const struct toro_pool *p, uint64_t c)
+{
+    return atomic_load_explicit(&p->chunk[c], memory_order_relaxed);
+}
+
+static void set_state(struct toro_pool *p, uint64_t c, unsigned s)
+{
+    atomic_store_explicit(&p->chunk[c], (uint8_t)s, memory_order_relaxed);
+}
+
+/* Pages of chunk c in [va, end). */
+static unsigned pages_in(const struct toro_pool *p, uint64_t c, uint64_t va, uint64_t end)
+{
+    uint64_t from = p->start + (c << CHUNK_SHIFT);
+
+    return (unsigned)((TORO_MIN(end, from + CHUNK_SIZE) - TORO_MAX(va, from)) / TORO_PAGE_SIZE);
+}
+
+/* p->lock held. */
+static void count_in(struct toro_pool *p, uint64_t va, uint64_t len)
 {
     uint64_t last = (va + len - 1 - p->start) >> CHUNK_SHIFT;
 
     for (uint64_t c = (va - p->start) >> CHUNK_SHIFT; c <= last; c++)
-        atomic_fetch_or_explicit(&p->dirty[c / 64], 1ull << (c % 64), memory_order_relaxed);
+        set_state(p, c, (state(p, c) & ~OLD) + pages_in(p, c, va, va + len));
+}
+
+/* p->lock held. @return whether chunks have become idle. */
+static bool count_out(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    uint64_t first = (va - p->start) >> CHUNK_SHIFT;
+    uint64_t last = (va + len - 1 - p->start) >> CHUNK_SHIFT;
+    bool idle = false;
+
+    for (uint64_t c = first; c <= last; c++) {
+        unsigned s = (state(p, c) | DIRTY) - pages_in(p, c, va, va + len);
+
+        set_state(p, c, s);
+        idle |= (s & TAKEN) == 0;
+    }
+    if (idle) {
+        p->idle_low = TORO_MIN(p->idle_low, p->start + (first << CHUNK_SHIFT));
+        p->idle_high = TORO_MAX(p->idle_high, p->start + ((last + 1) << CHUNK_SHIFT));
+    }
+    return idle;
 }
 
 /* Zero what may not be zero. The range is the caller's already; only chunks at its edges are shared
- * with others, and their bits stay. */
+ * with others, and stay dirty. */
 static void clean(struct toro_pool *p, uint64_t va, uint64_t len)
 {
     uint64_t end = va + len;
@@ -247,14 +300,94 @@ static void clean(struct toro_pool *p, uint64_t va, uint64_t len)
         uint64_t chunk = p->start + (c << CHUNK_SHIFT);
         uint64_t stop = TORO_MIN(end, chunk + CHUNK_SIZE);
 
-        if (atomic_load_explicit(&p->dirty[c / 64], memory_order_relaxed) >> (c % 64) & 1) {
+        if ((state(p, c) & DIRTY) != 0) {
             toro_memset((void *)va, 0, stop - va);
             if (va == chunk && stop == chunk + CHUNK_SIZE)
-                atomic_fetch_and_explicit(&p->dirty[c / 64], ~(1ull << (c % 64)),
-                                          memory_order_relaxed);
+                set_state(p, c, state(p, c) & ~DIRTY);
         }
         va = stop;
     }
+}
+
+/* p->lock held. */
+static bool is_leaving(const struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    for (unsigned i = 0; i < p->nleaving; i++)
+        if (va < p->leaving[i].start + p->leaving[i].len && p->leaving[i].start < va + len)
+            return true;
+    return false;
+}
+
+unsigned toro_pool_idle(struct toro_pool *p, struct toro_range *out, unsigned max, bool *more)
+{
+    uint64_t low = p->end, high = p->start;
+    unsigned n = 0;
+
+    toro_spin_lock(&p->lock);
+    TORO_ASSERT(p->nleaving == 0);
+    for (uint64_t at = p->idle_low; at < p->idle_high; at += CHUNK_SIZE) {
+        uint64_t c = (at - p->start) >> CHUNK_SHIFT;
+        unsigned s = state(p, c);
+        bool joins = n > 0 && out[n - 1].start + out[n - 1].len == at;
+
+        if ((s & TAKEN) != 0 || (s & DIRTY) == 0)
+            continue;
+        if ((s & OLD) != 0 && (joins || n < max)) {
+            if (joins)
+                out[n - 1].len += CHUNK_SIZE;
+            else
+                out[n++] = (struct toro_range){at, CHUNK_SIZE};
+            continue;
+        }
+        set_state(p, c, s | OLD);
+        low = TORO_MIN(low, at);
+        high = at + CHUNK_SIZE;
+    }
+    p->idle_low = low;
+    p->idle_high = high;
+    *more = low < high;
+    p->leaving = out;
+    p->nleaving = n;
+    toro_spin_unlock(&p->lock);
+    return n;
+}
+
+bool toro_pool_leave(struct toro_pool *p, const struct toro_range *one)
+{
+    bool ok;
+
+    toro_spin_lock(&p->lock);
+    ok = p->nleaving == 0;
+    if (ok) {
+        p->leaving = one;
+        p->nleaving = 1;
+    }
+    toro_spin_unlock(&p->lock);
+    return ok;
+}
+
+void toro_pool_left(struct toro_pool *p, bool zero)
+{
+    toro_spin_lock(&p->lock);
+    for (unsigned i = 0; i < p->nleaving; i++) {
+        uint64_t first = (p->leaving[i].start - p->start) >> CHUNK_SHIFT;
+
+        for (uint64_t c = first; c < first + (p->leaving[i].len >> CHUNK_SHIFT); c++)
+            if ((state(p, c) & TAKEN) == 0)
+                set_state(p, c, zero ? 0 : state(p, c) & ~OLD);
+    }
+    p->nleaving = 0;
+    toro_spin_unlock(&p->lock);
+}
+
+bool toro_pool_is_leaving(struct toro_pool *p)
+{
+    bool r;
+
+    toro_spin_lock(&p->lock);
+    r = p->nleaving != 0;
+    toro_spin_unlock(&p->lock);
+    return r;
 }
 
 uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align)
@@ -295,9 +428,17 @@ int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len)
     int r;
 
     TORO_ASSERT(toro_pool_has(p, va, len));
-    toro_spin_lock(&p->lock);
-    r = charge(p, len);
-    toro_spin_unlock(&p->lock);
+    for (;;) {
+        toro_spin_lock(&p->lock);
+        r = is_leaving(p, va, len) ? -EAGAIN : charge(p, len);
+        if (r == 0)
+            count_in(p, va, len);
+        toro_spin_unlock(&p->lock);
+        /* Who uses the shared pool may sleep; ranks' memory maps are under a lock (mm/vma.c). */
+        if (r != -EAGAIN || !p->open)
+            break;
+        toro_giveback_wait(p);
+    }
     if (r == 0)
         clean(p, va, len);
     return r;
@@ -305,11 +446,15 @@ int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len)
 
 void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len)
 {
+    bool idle;
+
     TORO_ASSERT(toro_pool_has(p, va, len) && len > 0);
-    mark_dirty(p, va, len);
     toro_spin_lock(&p->lock);
+    idle = count_out(p, va, len);
     uncharge(p, len);
     toro_spin_unlock(&p->lock);
+    if (idle)
+        toro_giveback_wanted();
 }
 
 uint64_t toro_pool_alloc(struct toro_pool *p, uint64_t len, uint64_t align)

@@ -11,6 +11,8 @@
 #include <toro/mm.h>
 
 #define PROT_RW (ARCH_PROT_READ | ARCH_PROT_WRITE)
+/* Less is zeroed rather than given to the host, which costs a round trip. */
+#define GIVE_BACK_MIN (1ull << 20)
 
 /* Put a protection into the page table. */
 static int show(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
@@ -259,8 +261,8 @@ static long place(struct toro_mm *mm, uint64_t at, uint64_t len, enum toro_map_h
     return va != 0 ? (long)va : -ENOMEM;
 }
 
-long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
-                 enum toro_map_how how, enum toro_vma_kind kind, uint64_t align)
+static long map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot, enum toro_map_how how,
+                enum toro_vma_kind kind, uint64_t align)
 {
     struct toro_vma *v = toro_kmalloc(sizeof(*v)), *next;
     long va;
@@ -293,6 +295,16 @@ long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
     }
     toro_spin_unlock(&mm->lock);
     return va;
+}
+
+long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
+                 enum toro_map_how how, enum toro_vma_kind kind, uint64_t align)
+{
+    long r;
+
+    while ((r = map(mm, at, len, prot, how, kind, align)) == -EAGAIN)
+        toro_giveback_wait(mm->pool);
+    return r;
 }
 
 int toro_mm_map_shared(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot,
@@ -337,7 +349,7 @@ static int protect_one(struct toro_mm *mm, struct toro_vma *v, unsigned prot)
     return r;
 }
 
-int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
+static int protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
 {
     struct toro_vma *v, *next, *prev;
     uint64_t end = va + len;
@@ -372,6 +384,16 @@ int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot
     return r;
 }
 
+int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
+{
+    int r;
+
+    /* What was done before is done once more. */
+    while ((r = protect(mm, va, len, prot)) == -EAGAIN)
+        toro_giveback_wait(mm->pool);
+    return r;
+}
+
 static int discard_one(struct toro_mm *mm, struct toro_vma *v, uint64_t start, uint64_t end)
 {
     bool open = (v->prot & ARCH_PROT_WRITE) != 0;
@@ -392,7 +414,16 @@ static int discard_one(struct toro_mm *mm, struct toro_vma *v, uint64_t start, u
     return r;
 }
 
-int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len)
+/* Can [va, end) go to the host as it is: one piece of anonymous memory? */
+static bool can_leave(struct toro_mm *mm, uint64_t va, uint64_t end)
+{
+    struct toro_vma *v = toro_pool_has(mm->pool, va, end - va) ? find(mm, va) : NULL;
+
+    return v != NULL && v->start <= va && end <= v->end && v->committed &&
+           (v->kind == TORO_VMA_ANON || v->kind == TORO_VMA_BRK || v->kind == TORO_VMA_STACK);
+}
+
+static int discard(struct toro_mm *mm, uint64_t va, uint64_t len)
 {
     uint64_t end = va + len;
     int r = 0;
@@ -411,6 +442,26 @@ int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len)
             r = discard_one(mm, v, TORO_MAX(va, v->start), TORO_MIN(end, v->end));
     }
     toro_spin_unlock(&mm->lock);
+    return r;
+}
+
+int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len)
+{
+    struct toro_range done;
+    bool leave = false;
+    int r;
+
+    if (len >= GIVE_BACK_MIN) {
+        toro_spin_lock(&mm->lock);
+        leave = can_leave(mm, va, va + len);
+        toro_spin_unlock(&mm->lock);
+    }
+    /* Should another thread map something else there meanwhile: it has to wait until it is done. */
+    if (!leave || toro_giveback_now(mm->pool, va, len, &done) != 0)
+        return discard(mm, va, len);
+    r = done.start > va ? discard(mm, va, done.start - va) : 0;
+    if (r == 0 && done.start + done.len < va + len)
+        r = discard(mm, done.start + done.len, va + len - (done.start + done.len));
     return r;
 }
 

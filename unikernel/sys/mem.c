@@ -14,6 +14,7 @@
 
 #define MREMAP_MAYMOVE_      1
 #define MREMAP_FIXED_        2
+#define MADV_FREE_MIN        (1ull << 20)
 
 #define PROT_KNOWN           (ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_EXEC)
 /* Longest range: more cannot be had anyway, and sums stay far from wrapping. */
@@ -231,11 +232,14 @@ long sys_madvise(long addr, long len0, long advice, long a3, long a4, long a5)
     switch (advice) {
     case 4: /* DONTNEED */
         return toro_mm_discard(mm, (uint64_t)addr, len);
+    case 8: /* FREE: what is not worth the trouble keeps its contents */
+        if (!mapped(mm, (uint64_t)addr, len))
+            return -ENOMEM;
+        return len >= MADV_FREE_MIN ? toro_mm_discard(mm, (uint64_t)addr, len) : 0;
     case 0:  /* NORMAL */
     case 1:  /* RANDOM */
     case 2:  /* SEQUENTIAL */
     case 3:  /* WILLNEED */
-    case 8:  /* FREE: may be taken, need not */
     case 10: /* DONTFORK: there is no fork */
     case 11: /* DOFORK */
     case 14: /* HUGEPAGE: as far as it goes, always */

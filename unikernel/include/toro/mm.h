@@ -30,12 +30,43 @@ uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align);
 int toro_pool_reserve_at(struct toro_pool *p, uint64_t va, uint64_t len);
 void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len);
 /** Make reserved address space usable: charged against the limit, zeroed (so it must be mapped
- * writable). @return 0 or -ENOMEM. */
+ * writable). @return 0, -ENOMEM, or -EAGAIN: a part is on its way to the host, toro_giveback_wait()
+ * and try again. The shared pool waits itself: thread context, no spin lock held. */
 int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len);
 /** The opposite; what is there is lost. */
 void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len);
 /** Does the range lie inside this pool? */
 bool toro_pool_has(const struct toro_pool *p, uint64_t va, uint64_t len);
+
+/** Whole chunks of 64 KiB of a pool. */
+struct toro_range {
+    uint64_t start, len;
+};
+/**
+ * Memory that may go back to the host: it holds old data, nobody has it, and that was so the last
+ * time as well. Until toro_pool_left() it is handed out to nobody.
+ *
+ * @param out  stays in use until toro_pool_left()
+ * @param[out] more  there is memory that may be old enough the next time
+ * @return number of ranges, up to max
+ */
+unsigned toro_pool_idle(struct toro_pool *p, struct toro_range *out, unsigned max, bool *more);
+/** The same for one range that somebody has. @return false: others are on their way. */
+bool toro_pool_leave(struct toro_pool *p, const struct toro_range *one);
+/** They are back, all zero or as they were. */
+void toro_pool_left(struct toro_pool *p, bool zero);
+bool toro_pool_is_leaving(struct toro_pool *p);
+
+/* mm/giveback.c ------------------------------------------------------------------------------- */
+/** Start the thread that gives memory back; registers the answer's handler. */
+void toro_giveback_init(void);
+/** A pool has idle memory. Any context. */
+void toro_giveback_wanted(void);
+/** Wait until nothing of the pool is on its way to the host. Thread context, no spin lock held. */
+void toro_giveback_wait(struct toro_pool *p);
+/** Give the whole chunks of a range to the host now, though somebody has it: it reads as zero then.
+ * @return 0 with the part that was done in *done, or -errno. Thread context, no spin lock held. */
+int toro_giveback_now(struct toro_pool *p, uint64_t va, uint64_t len, struct toro_range *done);
 
 struct toro_file;
 
