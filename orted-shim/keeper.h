@@ -58,7 +58,8 @@ struct keeper_guest {
     char uname[64]; /**< node name as the guest's programs see it */
     unsigned slice;
     enum keeper_guest_state state;
-    unsigned ncores;
+    unsigned ncores; /**< vCPUs */
+    unsigned nranks;
 
     pid_t pid;
     int pidfd;
@@ -218,11 +219,12 @@ struct keeper_settings {
     unsigned log;
     uint64_t spin_ns;
     uint64_t boot_timeout_s;
+    unsigned cores; /**< per rank */
     char mem[32];
     char core_dir[SHIM_PATH_MAX]; /**< of that rank alone; empty: no core files */
 };
 /** Start QEMU for a reserved guest. @return false with a line for the user. */
-bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_settings *s,
+bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_settings *s,
                  char err[512]);
 
 /* keeper_qemu.c */

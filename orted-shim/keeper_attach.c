@@ -41,7 +41,7 @@ static bool get_ready(struct keeper *k, char err[512])
 static bool parse_settings(const char *text, uint32_t len, struct keeper_settings *s, char err[512])
 {
     *s = (struct keeper_settings){
-        .fs = SHIM_FS_RW, .spin_ns = UINT64_MAX, .boot_timeout_s = BOOT_TIMEOUT_S};
+        .fs = SHIM_FS_RW, .spin_ns = UINT64_MAX, .boot_timeout_s = BOOT_TIMEOUT_S, .cores = 1};
     while (len > 0) {
         uint32_t n = (uint32_t)strnlen(text, len);
         uint64_t v = 0;
@@ -53,6 +53,9 @@ static bool parse_settings(const char *text, uint32_t len, struct keeper_setting
             ok = shim_fs_parse(text + 3, &s->fs);
         else if (strncmp(text, "log=", 4) == 0 && (ok = shim_parse_u64(text + 4, 0, 2, &v)))
             s->log = (unsigned)v;
+        else if (strncmp(text, "cores=", 6) == 0 &&
+                 (ok = shim_parse_u64(text + 6, 1, TOROBUS_MAX_CORES, &v)))
+            s->cores = (unsigned)v;
         else if (strncmp(text, "spin_ns=", 8) == 0)
             ok = shim_parse_u64(text + 8, 0, 1000000000, &s->spin_ns);
         else if (strncmp(text, "boot_timeout=", 13) == 0)
@@ -79,10 +82,17 @@ static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t local_s
 {
     struct keeper_guest *g = c->guest;
 
-    if (local_size == 0 || local_size > c->keeper->region.sb.ports_per_guest) {
-        snprintf(err, 512,
-                 "guest %s: %u ranks on one guest are impossible, the most is %u: use more hosts",
-                 g->name, local_size, c->keeper->region.sb.ports_per_guest);
+    if (local_size == 0 || local_size > c->keeper->region.sb.ports_per_guest / s->cores) {
+        if (s->cores == 1)
+            snprintf(
+                err, 512,
+                "guest %s: %u ranks on one guest are impossible, the most is %u: use more hosts",
+                g->name, local_size, c->keeper->region.sb.ports_per_guest);
+        else
+            snprintf(err, 512,
+                     "guest %s: %u ranks with %u cores each on one guest are impossible, it has %u "
+                     "cores at most: use more hosts or fewer cores per rank",
+                     g->name, local_size, s->cores, c->keeper->region.sb.ports_per_guest);
         return false;
     }
     if (rank >= local_size) {
@@ -97,9 +107,11 @@ static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t local_s
         snprintf(err, 512, "guest %s has ended and cannot take another rank", g->name);
         return false;
     }
-    if (local_size != g->ncores) {
-        snprintf(err, 512, "guest %s has %u cores, rank %u says %u", g->name, g->ncores, rank,
-                 local_size);
+    if (local_size != g->nranks || local_size * s->cores != g->ncores) {
+        snprintf(err, 512,
+                 "guest %s has %u cores for %u ranks, but rank %u wants %u for each of %u: all "
+                 "ranks of a guest get as many",
+                 g->name, g->ncores, g->nranks, rank, s->cores, local_size);
         return false;
     }
     if (g->attached[rank]) {

@@ -288,11 +288,12 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
     return true;
 }
 
-bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_settings *s,
+bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_settings *s,
                  char err[512])
 {
     struct timeval limit = {.tv_sec = (time_t)s->boot_timeout_s};
     struct keeper *k = g->keeper;
+    unsigned ncores = nranks * s->cores;
     int fd[4] = {-1, -1, -1, -1};
     uint64_t mem;
     bool ok;
@@ -300,6 +301,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_se
     if (!keeper_region_mem_limit(live_guests(k), k->region.sb.slice_size, s->mem, &mem, err))
         return false;
     g->ncores = ncores;
+    g->nranks = nranks;
     keeper_region_reserve(&k->region, g->slice, g->uname, ncores, mem);
     keeper_region_state(&k->region, g->slice, TOROBUS_SLICE_BOOTING);
     ok = start_qemu(g, s, fd, err);
@@ -317,7 +319,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned ncores, const struct keeper_se
         drop_links(g);
         keeper_ivshmem_leave(k, g->slice);
         keeper_region_state(&k->region, g->slice, TOROBUS_SLICE_FREE);
-        g->ncores = 0;
+        g->ncores = g->nranks = 0;
         return false;
     }
     g->state = KEEPER_GUEST_BOOTING;

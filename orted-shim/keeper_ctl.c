@@ -156,7 +156,7 @@ static bool rank_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, 
     const size_t bytes = sizeof(*h) + h->len;
     struct keeper_client *c;
 
-    if (h->rank >= g->ncores || g->state == KEEPER_GUEST_BOOTING)
+    if (h->rank >= g->nranks || g->state == KEEPER_GUEST_BOOTING)
         return false;
     switch (h->type) {
     case TOROBUS_CTL_STDOUT:

@@ -93,7 +93,7 @@ void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank)
         return;
     g->ended[rank] = true;
     g->nended++;
-    if (g->nended == g->ncores)
+    if (g->nended == g->nranks)
         keeper_guest_stop(g);
     keeper_check_idle(g->keeper);
 }
@@ -110,7 +110,7 @@ void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
     va_end(ap);
     if (n >= (int)sizeof(text))
         n = (int)sizeof(text) - 1;
-    for (unsigned i = 0; i < g->ncores && !to; i++)
+    for (unsigned i = 0; i < g->nranks && !to; i++)
         to = g->rank[i];
     for (struct keeper_client *c = g->keeper->clients; c && !to; c = c->next)
         if (c->kind == KEEPER_CLIENT_NODE && c->guest == g && !c->closing)
@@ -132,7 +132,7 @@ void keeper_guest_fail(struct keeper_guest *g, int status, const char *fmt, ...)
     if (g->failed)
         return;
     g->failed = true;
-    for (unsigned i = 0; i < g->ncores; i++) {
+    for (unsigned i = 0; i < g->nranks; i++) {
         struct keeper_client *c = g->rank[i];
 
         if (!c || g->ended[i])

@@ -40,7 +40,7 @@ static void print_guest(FILE *f, struct keeper *k, const struct keeper_guest *g,
     if (g->up.tv_sec)
         fprintf(f, ", up in %.0f ms, kernel uses %" PRIu64 " KiB", ms_between(&g->born, &g->up),
                 g->hello.kernel_bytes >> 10);
-    fprintf(f, ", %u of %u ranks ended\n", g->nended, g->ncores);
+    fprintf(f, ", %u of %u ranks ended\n", g->nended, g->nranks);
     for (unsigned i = 0; ports && i < g->ncores; i++)
         print_port(f, k, g, i);
 }

@@ -24,7 +24,7 @@ static bool expecting(const struct keeper *k)
         const struct keeper_guest *g = k->guest[i];
 
         if (g && g->state >= KEEPER_GUEST_BOOTING && g->state < KEEPER_GUEST_STOPPING &&
-            g->nattached < g->ncores && g->nended == g->nattached)
+            g->nattached < g->nranks && g->nended == g->nattached)
             return true;
     }
     return false;

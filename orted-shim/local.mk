@@ -51,6 +51,8 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/shim_accel.h \
     orted-shim/shim_attach.c \
     orted-shim/shim_attach.h \
+    orted-shim/shim_cores.c \
+    orted-shim/shim_cores.h \
     orted-shim/shim_elf.c \
     orted-shim/shim_elf.h \
     orted-shim/shim_env.c \

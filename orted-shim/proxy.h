@@ -28,6 +28,7 @@ struct proxy_job {
     uint32_t flags; /**< TOROBUS_START_* */
     uint32_t world_size;
     uint32_t local_size;
+    uint32_t cores; /**< per rank */
     char settings[512 +
                   SHIM_PATH_MAX]; /**< "name=value" strings for the keeper, NUL-terminated each */
     uint32_t settings_len;

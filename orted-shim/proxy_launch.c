@@ -51,8 +51,9 @@ bool proxy_send_start(struct proxy *p, char err[256])
         s.strings = (uint32_t)len;
         ok = sizeof(s) + len <= TOROBUS_CTL_BODY_MAX && evbuffer_prepend(b, &s, sizeof(s)) == 0;
         if (ok)
-            proxy_send(p, TOROBUS_CTL_RANK_START, 0, evbuffer_pullup(b, -1),
-                       (uint32_t)evbuffer_get_length(b));
+            proxy_send(p, TOROBUS_CTL_RANK_START,
+                       TOROBUS_CTL_CORES(p->rank * p->job->cores, p->job->cores),
+                       evbuffer_pullup(b, -1), (uint32_t)evbuffer_get_length(b));
         else
             snprintf(err, 256,
                      "arguments and environment are too long for a guest: %zu bytes, the most is "

@@ -9,7 +9,8 @@
 
 /** What the command line and the environment ask for. */
 struct run_options {
-    uint32_t n; /**< -n; 0: not given */
+    uint32_t n;     /**< -n; 0: not given */
+    uint32_t cores; /**< per rank */
     bool dry_run;
     enum shim_fs fs;
     uint64_t log;

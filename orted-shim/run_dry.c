@@ -17,7 +17,7 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
                                  .kernel = kernel,
                                  .name = job->node,
                                  .fs = o->fs,
-                                 .ncores = o->n ? o->n : 1,
+                                 .ncores = (o->n ? o->n : 1) * o->cores,
                                  .vectors = TOROBUS_MAX_CORES,
                                  .kernel_mib = 64,
                                  .log = (unsigned)o->log,
@@ -39,8 +39,10 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
                                           : 1000000;
     printf("program      %s\n", job->exe);
     printf("directory    %s\n", job->cwd);
-    printf("guest        %s: %u rank%s, one per virtual CPU (%u host core%s)\n", job->node,
-           c.ncores, c.ncores == 1 ? "" : "s", c.host_cpus, c.host_cpus == 1 ? "" : "s");
+    printf("guest        %s: %u rank%s, ", job->node, c.ncores / o->cores,
+           c.ncores == o->cores ? "" : "s");
+    printf(o->cores == 1 ? "one per virtual CPU" : "%u virtual CPUs each", o->cores);
+    printf(" (%u host core%s)\n", c.host_cpus, c.host_cpus == 1 ? "" : "s");
     printf("memory       %s\n", o->mem_text ? o->mem_text : "up to 7/8 of what the host has free");
     printf("files        %s\n", shim_fs_name(o->fs));
     printf("accelerator  %s (%s)\n", shim_accel_name(c.accel), reason);

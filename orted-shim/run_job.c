@@ -78,12 +78,15 @@ void run_job(struct proxy_job *job, const struct run_options *o)
     umask((mode_t)job->umask);
     if (strace && *strace && strcmp(strace, "0") != 0)
         job->flags |= TOROBUS_START_STRACE;
+    job->cores = o->cores;
     setting(job, "fs=%s", shim_fs_name(o->fs));
     setting(job, "boot_timeout=%" PRIu64, o->timeout_s);
     if (o->log)
         setting(job, "log=%" PRIu64, o->log);
     if (o->spin_ns != UINT64_MAX)
         setting(job, "spin_ns=%" PRIu64, o->spin_ns);
+    if (o->cores != 1)
+        setting(job, "cores=%u", o->cores);
     if (o->mem_text)
         setting(job, "mem=%s", o->mem_text);
     /* TORO_CORE=1: the program's directory; TORO_CORE=/DIR: that one */

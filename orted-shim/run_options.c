@@ -2,6 +2,7 @@
 /* toro-run's command line. */
 #include "run.h"
 
+#include "shim_cores.h"
 #include "shim_msg.h"
 #include "shim_parse.h"
 #include "torobus/region.h"
@@ -26,6 +27,8 @@ static const char help[] =
     "Without -n, under mpirun or another PMIx launcher, it is the proxy of one rank.\n"
     "\n"
     "  -n RANKS          number of ranks (1-64), all in one guest\n"
+    "  --cores-per-rank N  virtual CPUs of each rank, for programs with threads (default: what\n"
+    "                    mpirun --map-by ...:PE=N says, else 1)\n"
     "  --mem SIZE        memory that the guest's ranks may use together (K, M, G)\n"
     "  --fs none|ro|rw   files of the host that the guest sees (default rw)\n"
     "  --timeout SECS    time for the guest to report in (default 60)\n"
@@ -34,8 +37,8 @@ static const char help[] =
     "  --dry-run         print the plan and QEMU's command line, start nothing\n"
     "  --help, --version\n"
     "\n"
-    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_BOOT_TIMEOUT and TOROBUS_SPIN_NS give "
-    "defaults;\n"
+    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_CORES_PER_RANK, TOROBUS_BOOT_TIMEOUT and\n"
+    "TOROBUS_SPIN_NS give defaults;\n"
     "TOROBUS_GUESTS and TOROBUS_SLICE_SIZE shape the region; TOROBUS_ACCEL=auto|kvm|tcg;\n"
     "TOROBUS_QEMU and TOROBUS_KERNEL name the files to use; TORO_STRACE=1 prints system calls,\n"
     "TORO_CORE=1 makes ranks that crash leave core.RANK for gdb.\n"
@@ -43,10 +46,11 @@ static const char help[] =
     "Exit status: that of the first rank that failed; 128 + signal if a signal ended it; 2 for a\n"
     "wrong command line, 126 or 127 if the program cannot run in a guest or is not there.\n";
 
-enum { OPT_MEM = 256, OPT_FS, OPT_TIMEOUT, OPT_DRY, OPT_HELP, OPT_VERSION };
+enum { OPT_MEM = 256, OPT_CORES, OPT_FS, OPT_TIMEOUT, OPT_DRY, OPT_HELP, OPT_VERSION };
 
 static const struct option longopts[] = {
     {"np", required_argument, NULL, 'n'},
+    {"cores-per-rank", required_argument, NULL, OPT_CORES},
     {"mem", required_argument, NULL, OPT_MEM},
     {"fs", required_argument, NULL, OPT_FS},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
@@ -84,6 +88,8 @@ static void defaults(struct run_options *o)
     if (!shim_parse_env("TOROBUS_BOOT_TIMEOUT", false, 1, 86400, 60, &o->timeout_s, err) ||
         !shim_parse_env("TOROBUS_LOG", false, 0, 2, 0, &o->log, err) ||
         !shim_parse_env("TOROBUS_SPIN_NS", false, 0, 1000000000, UINT64_MAX, &o->spin_ns, err))
+        shim_die(SHIM_EXIT_USAGE, "%s", err);
+    if (!shim_cores_env(&o->cores, err))
         shim_die(SHIM_EXIT_USAGE, "%s", err);
     if (!shim_env_copy(&o->env, environ))
         shim_die(SHIM_EXIT_FAIL, "no memory");
@@ -134,6 +140,12 @@ void run_options(struct run_options *o, int argc, char **argv)
             shim_msg_set_verbose(++verbose);
             o->log = verbose > 1 ? 1 : o->log;
             break;
+        case OPT_CORES:
+            if (!shim_parse_u64(optarg, 1, TOROBUS_MAX_CORES, &v))
+                shim_die(SHIM_EXIT_USAGE, "--cores-per-rank %s is impossible: give 1 to %u", optarg,
+                         TOROBUS_MAX_CORES);
+            o->cores = (uint32_t)v;
+            break;
         case OPT_MEM:
             set_mem(o, "--mem", optarg);
             break;
@@ -164,5 +176,10 @@ void run_options(struct run_options *o, int argc, char **argv)
     }
     if (optind == argc)
         shim_die(SHIM_EXIT_USAGE, "no program given; see toro-run --help");
+    if ((uint64_t)o->n * o->cores > TOROBUS_MAX_CORES)
+        shim_die(SHIM_EXIT_USAGE,
+                 "%u ranks with %u cores each are impossible: one guest has at most %u cores, "
+                 "mpirun starts more guests",
+                 o->n, o->cores, TOROBUS_MAX_CORES);
     o->app = argv + optind;
 }

@@ -4,7 +4,8 @@
 #   unit    tests/unit/NAME.t     from NAME.c: host program, built with ASan and UBSan; may include the .c it tests
 #           (more flags or libraries for one of them: unit_libs_NAME = ..., with _ for -)
 #   tsan    tests/unit/NAME.tsan.t  those that are built and run a second time with ThreadSanitizer
-#   abi     tests/abi/NAME.abi    from NAME.c: static-pie program without MPI: run on Linux, then in a guest
+#   abi     tests/abi/NAME.abi    NAME.c is a static-pie program without MPI: run on Linux as NAME.linux.host, then in
+#           a guest as NAME.guest (two names, because each needs a log of its own)
 #   guest   tests/guest/NAME.guest  the same, run in a guest only
 #   *_sh    tests/LAYER/t-NAME.sh shell, starts with . "$TORO_SRC/tests/lib/tap.sh"
 #   *_programs                    what the shell tests start
@@ -65,6 +66,8 @@ tsan_bins = \
 
 abi_bins = \
     tests/abi/args.abi \
+    tests/abi/cores.abi \
+    tests/abi/cores-memory.abi \
     tests/abi/files.abi \
     tests/abi/fpu.abi \
     tests/abi/futex.abi \
@@ -162,15 +165,16 @@ more_shim_fakeguest = shim/fakepmix.c
 unit_libs_run_pmix_items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 
 # --- how they are built --------------------------------------------------------------------------
-TEST_EXTENSIONS = .sh .t .abi .guest
+TEST_EXTENSIONS = .sh .t .guest .host
+abi_linux_bins = $(abi_bins:.abi=.linux.host)
 abi_guest_bins = $(abi_bins:.abi=.guest)
 mpi_bins = $(mpi_programs:%=tests/%)
 pie_bins = $(pie_programs:%=tests/%)
 host_bins = $(host_programs:%=tests/%)
-test_bins = $(unit_bins) $(tsan_bins) $(abi_bins) $(abi_guest_bins) $(guest_bins) $(mpi_bins) \
+test_bins = $(unit_bins) $(tsan_bins) $(abi_linux_bins) $(abi_guest_bins) $(guest_bins) $(mpi_bins) \
     $(pie_bins) $(host_bins)
 
-TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_bins) $(guest_sh) $(guest_bins) \
+TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_linux_bins) $(guest_sh) $(guest_bins) \
     $(abi_guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh) $(suite_sh)
 check_DATA = $(test_bins) $(example_programs)
 
@@ -194,12 +198,12 @@ $(tsan_bins): tests/unit/%.tsan.t: $(srcdir)/tests/unit/%.c
 	$(test_pre)
 	$(AM_V_CC)$(CC) -O1 -fsanitize=thread $(test_build) $(unit_libs_$(subst -,_,$*))
 
-$(abi_bins): tests/abi/%.abi: $(srcdir)/tests/abi/%.c
+$(abi_linux_bins): tests/abi/%.linux.host: $(srcdir)/tests/abi/%.c
 	$(test_pre)
 	$(AM_V_CC)$(CC) $(pie_build)
 
 # The very same file runs in the guest.
-$(abi_guest_bins): tests/abi/%.guest: tests/abi/%.abi
+$(abi_guest_bins): tests/abi/%.guest: tests/abi/%.linux.host
 	$(AM_V_at)rm -f $@ && ln $< $@
 
 $(guest_bins): tests/guest/%.guest: $(srcdir)/tests/guest/%.c
@@ -230,8 +234,8 @@ SH_LOG_DRIVER = $(tap_driver)
 SH_LOG_COMPILER = $(timed) $(SHELL)
 T_LOG_DRIVER = $(tap_driver)
 T_LOG_COMPILER = $(timed)
-ABI_LOG_DRIVER = $(tap_driver)
-ABI_LOG_COMPILER = $(timed)
+HOST_LOG_DRIVER = $(tap_driver)
+HOST_LOG_COMPILER = $(timed)
 GUEST_LOG_DRIVER = $(tap_driver)
 GUEST_LOG_COMPILER = $(timed) $(stage_prefix)/bin/toro-run -n 1
 

@@ -2,6 +2,7 @@
 /* Small parts of the host programs: numbers, names, environments, items of PMIx messages. */
 #include "tap.h"
 
+#include "../../orted-shim/shim_cores.c"
 #include "../../orted-shim/shim_env.c"
 #include "../../orted-shim/shim_job.c"
 #include "../../orted-shim/shim_parse.c"
@@ -35,6 +36,54 @@ static void numbers(void)
     setenv("T_N", "10", 1);
     t_ok(!shim_parse_env("T_N", false, 1, 9, 5, &v, err) && strstr(err, "T_N=10"), "impossible: %s",
          err);
+}
+
+static void cores(void)
+{
+    static const struct {
+        const char *policy;
+        int want; /* -1: impossible */
+    } is[] = {{"slot:PE=2", 2},
+              {"slot:pe=16", 16},
+              {"ppr:1:node:pe=4", 4},
+              {"core:PE=2,SPAN", 2},
+              {"socket:SPAN,PE=3", 3},
+              {"ppr:2:socket:span,PE=8", 8},
+              {"slot", 0},
+              {"node:OVERSUBSCRIBE", 0},
+              {"ppr:2:node", 0},
+              {"slot:PE=0", -1},
+              {"slot:PE=", -1},
+              {"slot:PE=two", -1},
+              {"slot:PE=65", -1},
+              {"slot:PE=2x", -1},
+              {"slot:PE=00000000000000000002", -1},
+              {"slot:PE=64", 64},
+              {"pe=4", 0}};
+    char err[256] = "";
+    uint32_t n;
+
+    for (unsigned i = 0; i < sizeof(is) / sizeof(is[0]); i++) {
+        n = 99;
+        if (is[i].want < 0)
+            t_ok(!shim_cores_policy(is[i].policy, &n) && n == 99, "%s is refused", is[i].policy);
+        else
+            t_ok(shim_cores_policy(is[i].policy, &n) && (int)n == is[i].want, "%s: %d cores",
+                 is[i].policy, is[i].want);
+    }
+    unsetenv("TOROBUS_CORES_PER_RANK");
+    t_ok(shim_cores_env(&n, err) && n == 1, "nobody says anything: 1 core");
+    setenv("OMPI_MCA_rmaps_base_cpus_per_rank", "2", 1);
+    t_ok(shim_cores_env(&n, err) && n == 2, "mpirun --cpus-per-proc 2");
+    unsetenv("OMPI_MCA_rmaps_base_cpus_per_rank");
+    setenv("OMPI_MCA_rmaps_base_mapping_policy", "slot:PE=3", 1);
+    t_ok(shim_cores_env(&n, err) && n == 3, "mpirun --map-by slot:PE=3");
+    setenv("TOROBUS_CORES_PER_RANK", "4", 1);
+    t_ok(shim_cores_env(&n, err) && n == 4, "the own variable comes first");
+    unsetenv("TOROBUS_CORES_PER_RANK");
+    setenv("OMPI_MCA_rmaps_base_mapping_policy", "slot:PE=100", 1);
+    t_ok(!shim_cores_env(&n, err) && strstr(err, "PE=100"), "too many: %s", err);
+    unsetenv("OMPI_MCA_rmaps_base_mapping_policy");
 }
 
 static void names(void)
@@ -130,6 +179,7 @@ static void environments(void)
 int main(void)
 {
     numbers();
+    cores();
     names();
     environments();
     return t_done();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* /dev/torobus: a rank attaches to the port of its core, sleeps until a message comes, wakes
+/* /dev/torobus: a rank attaches to the port of its first core, sleeps until a message comes, wakes
  * others.
  *
  * Messages themselves never come here: only a receiver that wants to sleep and a sender that has
@@ -48,7 +48,7 @@ void toro_bus_on_doorbell(unsigned core)
 
 void toro_bus_poke(struct toro_proc *p)
 {
-    struct port *pt = &ports[p->index];
+    struct port *pt = &ports[p->core];
 
     /* Order: poked, then the look for waiters; pairs with wait_port(): waiter, then poked. */
     atomic_store_explicit(&pt->poked, 1, memory_order_seq_cst);
@@ -100,7 +100,7 @@ static void forget_rings(uint32_t self)
 
 static long attach(struct toro_proc *p, struct toro_file *f, unsigned long arg)
 {
-    struct port *pt = &ports[p->index];
+    struct port *pt = &ports[p->core];
     struct torobus_port *s = pt->shared;
     struct torobus_dev_info info;
     int err = 0;
@@ -120,7 +120,7 @@ static long attach(struct toro_proc *p, struct toro_file *f, unsigned long arg)
     p->bus = f;
     f->priv = p;
 
-    forget_rings(port_id(p->index));
+    forget_rings(port_id(p->core));
     /* Nobody sends here while the port is not OPEN; late senders of a rank before find the epoch
      * changed. */
     s->owner_rank = p->world_rank;
@@ -138,9 +138,9 @@ static long attach(struct toro_proc *p, struct toro_file *f, unsigned long arg)
 
     info = (struct torobus_dev_info){
         .version = TOROBUS_ABI_VERSION,
-        .port = port_id(p->index),
+        .port = port_id(p->core),
         .guest = toro_bus.guest,
-        .core = p->index,
+        .core = p->core,
         .region_va = (uint64_t)toro_bus.base,
         .region_size = toro_bus.sb.region_size,
         .spin_ns = toro_boot.spin_ns,
@@ -152,7 +152,7 @@ static long attach(struct toro_proc *p, struct toro_file *f, unsigned long arg)
 
 static long wait_port(struct toro_proc *p, unsigned long arg)
 {
-    struct port *pt = &ports[p->index];
+    struct port *pt = &ports[p->core];
     struct torobus_port *s = pt->shared;
     struct toro_thread *t = toro_current();
     struct toro_waiter w = {.thread = t};
@@ -193,7 +193,7 @@ static long wait_port(struct toro_proc *p, unsigned long arg)
 
 static long kick(struct toro_proc *p, unsigned long port)
 {
-    struct torobus_port *s = ports[p->index].shared;
+    struct torobus_port *s = ports[p->core].shared;
 
     if (port >= toro_bus.sb.nports)
         return -EINVAL;
@@ -221,9 +221,9 @@ static long bus_ioctl(struct toro_file *f, unsigned cmd, unsigned long arg)
 /* Mark the port dead and let everybody who is connected to it look. */
 static void detach(struct toro_proc *p)
 {
-    struct port *pt = &ports[p->index];
+    struct port *pt = &ports[p->core];
     struct torobus_port *s = pt->shared;
-    uint32_t self = port_id(p->index);
+    uint32_t self = port_id(p->core);
     bool mine;
 
     toro_spin_lock(&pt->lock);

@@ -6,6 +6,7 @@
 #include <toro/errno.h>
 #include <toro/lib.h>
 #include <toro/mm.h>
+#include <toro/proc.h>
 #include "pseudo.h"
 
 #define add toro_text_add
@@ -211,11 +212,15 @@ static bool ends(const char *s, const char *with)
 
 static void cpu_text(struct toro_text *t, const char *r)
 {
+    const struct toro_proc *p = toro_current_proc();
     unsigned last = arch_ncores() - 1, n;
     const char *in = indexed(r, "cpu", arch_ncores(), &n);
 
     if (toro_strcmp(r, "kernel_max") == 0)
         add(t, "%u\n", TORO_MAX_CORES - 1);
+    else if (!in && p != NULL && toro_strcmp(r, "online") == 0)
+        /* What a program counts to find out how many threads to start: those of its rank. */
+        cpus(t, p->core, p->core + p->ncores - 1, true);
     else if (!in)
         cpus(t, 0, last, true);
     else if (toro_strcmp(in, "online") == 0)

@@ -104,9 +104,9 @@ static int prepare(struct toro_proc *p, const char **why)
     if (err != 0)
         return err;
     /* From here on the rank's own core does the work, on its own memory. */
-    toro_migrate(p->index);
-    t->affinity = 1ull << p->index;
-    atomic_store_explicit(&p->mm.cores, 1ull << p->index, memory_order_relaxed);
+    toro_migrate(p->core);
+    t->affinity = p->cores;
+    atomic_store_explicit(&p->mm.cores, 1ull << p->core, memory_order_relaxed);
     *why = "not enough memory in the guest for program and stack";
     err = toro_image_map(p, p->image);
     if (err == 0)
@@ -174,8 +174,29 @@ static bool has_env(const char *env, uint32_t count, const char *name)
     return false;
 }
 
+/* The cores of a rank that RANK_START wants, 0 if the guest does not have them. */
+static uint64_t cores_of(const struct torobus_ctl_hdr *h, unsigned *first, unsigned *n)
+{
+    *first = h->arg != 0 ? TOROBUS_CTL_CORES_FIRST(h->arg) : h->rank;
+    *n = h->arg != 0 ? TOROBUS_CTL_CORES_COUNT(h->arg) : 1;
+    if (h->rank >= arch_ncores() || *n == 0 || *n > arch_ncores() || *first > arch_ncores() - *n)
+        return 0;
+    return (*n >= 64 ? ~0ull : (1ull << *n) - 1) << *first;
+}
+
+static bool cores_taken(uint64_t cores)
+{
+    for (unsigned i = 0; i < TORO_MAX_CORES; i++) {
+        struct toro_proc *p = toro_proc(i);
+
+        if (p != NULL && (p->cores & cores) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* A fresh rank from a checked body, which is copied. */
-static struct toro_proc *proc_new(unsigned index, const void *body, uint32_t len)
+static struct toro_proc *proc_new(unsigned index, unsigned core, const void *body, uint32_t len)
 {
     struct toro_proc *p = slots[index];
     struct toro_start_args a;
@@ -210,7 +231,8 @@ static struct toro_proc *proc_new(unsigned index, const void *body, uint32_t len
     toro_strlcpy(p->exe, a.exe, sizeof(p->exe));
     toro_list_init(&p->threads);
     toro_waitq_init(&p->sigwait);
-    toro_mm_init(&p->mm, toro_pool(index));
+    p->core = core;
+    toro_mm_init(&p->mm, toro_pool(core));
     toro_proc_signals_init(p);
     set_limits(p);
     if (has_env(a.env, a.start->envc, "TORO_CORE"))
@@ -224,20 +246,22 @@ static void on_rank_start(const struct torobus_ctl_hdr *h, const void *body)
     struct toro_proc *p;
     struct toro_thread *t;
     const char *base;
+    unsigned first, n;
+    uint64_t cores = cores_of(h, &first, &n);
 
-    if (h->rank >= arch_ncores()) {
-        fail(h->rank, EINVAL, "", "the guest has no core for this rank");
+    if (cores == 0) {
+        fail(h->rank, EINVAL, "", "the guest has no cores for this rank");
         return;
     }
     if (toro_start_parse(body, h->len, &a) != 0) {
         fail(h->rank, EINVAL, "", "the request to start the rank is damaged");
         return;
     }
-    if (toro_proc(h->rank) != NULL) {
-        fail(h->rank, EBUSY, a.exe, "the rank's core is still in use");
+    if (toro_proc(h->rank) != NULL || cores_taken(cores)) {
+        fail(h->rank, EBUSY, a.exe, "the rank's cores are still in use");
         return;
     }
-    p = proc_new(h->rank, body, h->len);
+    p = proc_new(h->rank, first, body, h->len);
     base = toro_strrchr(a.exe, '/');
     t = p == NULL ? NULL
                   : toro_thread_new(base != NULL ? base + 1 : a.exe, arch_core(), p, rank_main, p);
@@ -247,6 +271,8 @@ static void on_rank_start(const struct torobus_ctl_hdr *h, const void *body)
         fail(h->rank, ENOMEM, a.exe, "no kernel memory in the guest");
         return;
     }
+    p->ncores = n;
+    p->cores = cores;
     t->tid = p->pid = toro_tid_new();
     toro_list_push(&p->threads, &t->peer);
     p->nthreads = 1;

@@ -54,8 +54,13 @@ void toro_user_return(struct arch_frame *f, bool from_interrupt)
             c->guard_at = 0;
         }
         if (toro_unlikely((t->affinity >> t->core & 1) == 0)) {
-            toro_migrate((unsigned)__builtin_ctzll(t->affinity));
-            atomic_fetch_or_explicit(&t->proc->mm.cores, 1ull << t->core, memory_order_relaxed);
+            unsigned to = (t->affinity >> t->goal & 1) != 0
+                              ? t->goal
+                              : (unsigned)__builtin_ctzll(t->affinity);
+
+            /* Before it runs there: who takes memory away must know whose TLB to flush. */
+            atomic_fetch_or_explicit(&t->proc->mm.cores, 1ull << to, memory_order_seq_cst);
+            toro_migrate(to);
             continue;
         }
         if (toro_likely(!t->killed && !atomic_load_explicit(&t->interrupt, memory_order_relaxed)))

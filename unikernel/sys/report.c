@@ -74,15 +74,19 @@ static void look(void)
 
 static void stacks(struct text *text)
 {
+    uint64_t idle = arch_ncores() >= 64 ? ~0ull : (1ull << arch_ncores()) - 1;
+
     for (unsigned i = 0; i < arch_ncores(); i++) {
         struct toro_proc *p = toro_proc(i);
 
-        if (p == NULL) {
-            add(text, "core %u: no rank\n", i);
+        if (p == NULL)
             continue;
-        }
-        add(text, "rank %u (core %u, pid %d): %s, %lu system calls%s\n", p->world_rank, i, p->pid,
-            p->exe, (unsigned long)atomic_load_explicit(&p->syscalls, memory_order_relaxed),
+        idle &= ~p->cores;
+        add(text, "rank %u (core %u", p->world_rank, p->core);
+        if (p->ncores > 1)
+            add(text, "-%u", p->core + p->ncores - 1);
+        add(text, ", pid %d): %s, %lu system calls%s\n", p->pid, p->exe,
+            (unsigned long)atomic_load_explicit(&p->syscalls, memory_order_relaxed),
             p->stopped   ? ", stopped"
             : p->exiting ? ", ending"
                          : "");
@@ -91,6 +95,8 @@ static void stacks(struct text *text)
             stack_of(text, p, toro_list_entry(it, struct toro_thread, peer));
         toro_spin_unlock(&p->lock);
     }
+    for (; idle != 0; idle &= idle - 1)
+        add(text, "core %u: no rank\n", (unsigned)__builtin_ctzll(idle));
 }
 
 static void memory(struct text *text)

@@ -9,11 +9,6 @@ long sys_sched_yield(SYS_ARGS0)
     return 0;
 }
 
-static uint64_t all_cores(void)
-{
-    return arch_ncores() >= 64 ? ~0ull : (1ull << arch_ncores()) - 1;
-}
-
 /* Thread of the caller's rank; pid 0 is the caller. p->lock held. */
 static struct toro_thread *thread_of(struct toro_proc *p, int tid)
 {
@@ -32,7 +27,7 @@ long sys_sched_setaffinity(long tid, long size, long user, long a3, long a4, lon
         return -EINVAL;
     if (toro_copy_from_user(&mask, (void *)user, TORO_MIN((size_t)size, sizeof(mask))) != 0)
         return -EFAULT;
-    mask &= all_cores();
+    mask &= p->cores; /* the others are other ranks' */
     if (mask == 0)
         return -EINVAL;
     toro_spin_lock(&p->lock);
@@ -41,6 +36,8 @@ long sys_sched_setaffinity(long tid, long size, long user, long a3, long a4, lon
         err = -ESRCH;
     } else {
         t->affinity = mask;
+        if ((mask >> t->core & 1) == 0)
+            t->goal = sys_pick_core(p, mask, t);
         /* The thread moves on its next way to user mode; one that is there is called in. */
         if (t != toro_current() && (mask >> t->core & 1) == 0 && t->core != arch_core())
             arch_ipi(t->core);
@@ -61,7 +58,7 @@ long sys_sched_getaffinity(long tid, long size, long user, long a3, long a4, lon
     toro_spin_lock(&p->lock);
     t = thread_of(p, (int)tid);
     if (t != NULL)
-        mask = t->affinity & all_cores();
+        mask = t->affinity;
     toro_spin_unlock(&p->lock);
     if (t == NULL)
         return -ESRCH;

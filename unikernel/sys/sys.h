@@ -63,6 +63,9 @@ void sys_fault_report(struct arch_frame *f, int sig, const char *note);
 void sys_futex_thread_end(struct toro_thread *t);
 /** Wake waiters on a user word (sys/futex.c). */
 long sys_futex_wake(uint64_t addr, unsigned n, uint32_t bits);
+/** Of these cores (a set, not empty) the one where the rank's threads, except one, need the least
+ * time. p->lock held. */
+unsigned sys_pick_core(struct toro_proc *p, uint64_t cores, const struct toro_thread *except);
 /** A signal that t can take now is pending. p->lock held. */
 bool sys_signal_ready(struct toro_proc *p, struct toro_thread *t);
 /** siginfo_t for the user: 128 bytes. */

@@ -31,19 +31,28 @@ static void user_thread_main(void *arg)
     arch_enter_user(&t->arch);
 }
 
-/* A rank's threads share its cores: the new one goes to the core with the fewest of them among
- * those that its creator may use. */
-static unsigned pick_core(struct toro_proc *p, const struct toro_thread *self)
-{
-    unsigned best = self->core, count[TORO_MAX_CORES] = {0};
+#define RUNNABLE_WEIGHT 4096u /* more than a rank has threads */
 
-    toro_spin_lock(&p->lock);
-    toro_list_each(&p->threads, it) count[toro_list_entry(it, struct toro_thread, peer)->core]++;
-    toro_spin_unlock(&p->lock);
-    for (unsigned c = 0; c < arch_ncores(); c++)
-        if ((self->affinity >> c & 1) != 0 &&
-            (count[c] < count[best] || (self->affinity >> best & 1) == 0))
+unsigned sys_pick_core(struct toro_proc *p, uint64_t cores, const struct toro_thread *except)
+{
+    unsigned load[TORO_MAX_CORES] = {0}, best = (unsigned)__builtin_ctzll(cores);
+
+    toro_list_each(&p->threads, it)
+    {
+        const struct toro_thread *t = toro_list_entry(it, struct toro_thread, peer);
+
+        /* One that wants the core now counts more than any number of those that wait. */
+        if (t != except)
+            load[t->core] += atomic_load_explicit(&t->state, memory_order_relaxed) == TORO_BLOCKED
+                                 ? 1
+                                 : RUNNABLE_WEIGHT;
+    }
+    for (; cores != 0; cores &= cores - 1) {
+        unsigned c = (unsigned)__builtin_ctzll(cores);
+
+        if (load[c] < load[best])
             best = c;
+    }
     return best;
 }
 
@@ -52,13 +61,17 @@ static long make_thread(const struct clone_args *a)
     struct toro_thread *self = toro_current(), *t;
     struct toro_proc *p = self->proc;
     struct arch_frame *f;
+    unsigned core;
     int tid;
 
     if ((a->flags & CLONE_NEEDED) != CLONE_NEEDED || (a->flags & ~CLONE_KNOWN & ~0xffull) != 0)
         return -ENOSYS; /* processes are not for this kernel */
     if (a->stack == 0)
         return -EINVAL;
-    t = toro_thread_new(self->name, pick_core(p, self), p, user_thread_main, NULL);
+    toro_spin_lock(&p->lock);
+    core = sys_pick_core(p, self->affinity, NULL);
+    toro_spin_unlock(&p->lock);
+    t = toro_thread_new(self->name, core, p, user_thread_main, NULL);
     if (t == NULL)
         return -EAGAIN;
     atomic_fetch_or_explicit(&p->mm.cores, 1ull << t->core, memory_order_relaxed);
@@ -159,7 +172,7 @@ void toro_proc_thread_end(void)
     } else {
         toro_list_del(&t->peer);
         p->nthreads--;
-        p->gone_ns += t->run_ns;
+        p->gone_ns += toro_thread_cpu_ns(t);
         p->gone_switches += t->switches;
     }
     /* The last one stays in the list: a second SIGKILL ends its waits below. */

@@ -30,7 +30,10 @@ struct toro_rlimit {
 struct toro_image; /* loader/image.h */
 
 struct toro_proc {
-    unsigned index; /**< local rank index = home core */
+    unsigned index;  /**< local rank index */
+    unsigned core;   /**< home core: of its first thread, port and pool */
+    unsigned ncores; /**< its cores: this many from there on */
+    uint64_t cores;  /**< the same as a set, a bit per core */
     int pid;
     uint32_t world_rank, world_size, local_size;
     uint32_t uid, gid, umask;

@@ -36,6 +36,7 @@ struct toro_thread {
     _Atomic int state;        /**< enum toro_thread_state */
     unsigned core;            /**< home core */
     uint64_t affinity;        /**< cores it may run on; a bit per core */
+    unsigned goal;            /**< where it shall move when its core is not among them */
     int tid;
     _Atomic int woken;      /**< set by toro_thread_wake(), consumed by toro_block() */
     _Atomic bool interrupt; /**< a signal or the rank's end wants it out of a wait */

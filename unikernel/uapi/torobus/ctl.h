@@ -4,7 +4,7 @@
  * itself; guest and proxy each check every field.
  *
  * A frame is struct torobus_ctl_hdr and len bytes. rank is the *local index* of the rank on its
- * guest (0 .. ncores-1 = its core), TOROBUS_CTL_NOBODY for frames between guest and keeper. */
+ * guest (0 .. ranks-1), TOROBUS_CTL_NOBODY for frames between guest and keeper. */
 #ifndef TOROBUS_CTL_H
 #define TOROBUS_CTL_H
 
@@ -45,7 +45,8 @@ enum torobus_ctl_type {
                                   read as zero now, or errno, nothing is known of them */
 
     /* proxy -> guest (through the keeper) */
-    TOROBUS_CTL_RANK_START = 16, /**< body: struct torobus_ctl_start + strings */
+    TOROBUS_CTL_RANK_START = 16, /**< arg: the rank's cores, TOROBUS_CTL_CORES(); 0: the one with
+                                    its number. body: struct torobus_ctl_start + strings */
     TOROBUS_CTL_STDIN = 17,      /**< body: bytes; len 0 = end of file */
     TOROBUS_CTL_SIGNAL = 18,     /**< arg: Linux signal number for the rank; 9 ends it at once */
     /* guest -> proxy */
@@ -87,6 +88,12 @@ enum torobus_ctl_query {
     TOROBUS_CTL_Q_MEMORY = 3,
     TOROBUS_CTL_Q_PORTS = 4,
 };
+
+/** Cores of a rank, as the arg of RANK_START: the first one (home of its port and pool) and how
+ * many that follow each other. */
+#define TOROBUS_CTL_CORES(first, n)    ((uint32_t)(first) << 16 | (uint32_t)(n))
+#define TOROBUS_CTL_CORES_FIRST(cores) ((uint32_t)(cores) >> 16)
+#define TOROBUS_CTL_CORES_COUNT(cores) ((uint32_t)(cores)&0xffffu)
 
 struct torobus_ctl_hello {
     uint32_t version;      /**< TOROBUS_ABI_VERSION */
@@ -194,7 +201,9 @@ struct torobus_ctl_locked {
 };
 _Static_assert(sizeof(struct torobus_ctl_locked) == 32, "locked layout");
 
-/** Body of ATTACH_NODE and ATTACH_RANK. */
+/** Body of ATTACH_NODE and ATTACH_RANK; settings follow, "name=value" strings, NUL-terminated each:
+ * fs, mem, log, spin_ns, boot_timeout, and cores (per rank; 1 if not given; every rank of a guest
+ * has as many). */
 struct torobus_ctl_attach {
     uint32_t version;    /**< TOROBUS_ABI_VERSION */
     uint32_t local_size; /**< ranks the node gets; 0 for ATTACH_NODE */
