@@ -40,6 +40,8 @@ struct keeper_client {
     char *core_dir;             /**< RANK: where its core file goes, NULL: it wants none */
     bool leaving; /**< it has sent all it will send; closed when the keeper has nothing for it */
     bool closing; /**< close as soon as the output is written */
+    pid_t pid;    /**< as the kernel says */
+    bool stopped; /**< RANK: it was stopped, and its rank with it */
 };
 
 enum keeper_guest_state {
@@ -82,6 +84,7 @@ struct keeper_guest {
     unsigned nattached, nended;
     struct keeper_core *cores; /**< core files that are being written */
     bool failed;               /**< its end was not asked for and has been reported */
+    int wait_status;           /**< of QEMU when it was reaped */
     char last[256];            /**< last line of QEMU's stderr: why it ended */
     char panic[1024];          /**< text of PANIC */
 };
@@ -121,6 +124,7 @@ struct keeper {
     struct event *listen_ev;
     int listenfd;
     struct event *idle_timer;
+    struct event *child_ev, *period_ev; /**< for stopped processes */
     struct keeper_client *clients;
     bool had_client;
     bool flushed; /**< waits for clients to read their last frames, for the last time */
@@ -251,6 +255,10 @@ void keeper_core_cancel(struct keeper_guest *g);
 void keeper_clock_start(struct keeper *k);
 /** The host's TSC rate, or 0 if the keeper has not lived long enough; *wait_ms says how much. */
 uint64_t keeper_clock_hz(struct keeper *k, unsigned *wait_ms);
+
+/* keeper_stop.c */
+/** Begin to watch for stopped QEMUs and proxies. @return false without memory. */
+bool keeper_stop_watch(struct keeper *k);
 
 /* keeper_info.c */
 /** Answer a toro-info client (or pass its query on to a guest). */

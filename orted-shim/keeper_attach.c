@@ -9,9 +9,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define BOOT_TIMEOUT_S 60
+
+/** QEMU wants some dozens, and one per open file of its ranks. */
+static bool enough_descriptors(char err[512])
+{
+    struct rlimit lim;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_max >= SHIM_NOFILE_LEAST)
+        return true;
+    snprintf(err, 512,
+             "a process may open %llu files only (ulimit -Hn), but a guest needs at least %d, 1024 "
+             "for programs with many files: raise the limit",
+             (unsigned long long)lim.rlim_max, SHIM_NOFILE_LEAST);
+    return false;
+}
 
 /** Find QEMU and the kernel, choose the accelerator, make the region: once. */
 static bool get_ready(struct keeper *k, char err[512])
@@ -24,6 +39,8 @@ static bool get_ready(struct keeper *k, char err[512])
         snprintf(err, 512, "%s", k->accel_reason);
         return false;
     }
+    if (!enough_descriptors(err))
+        return false;
     k->host_cpus = shim_host_cpus();
     if (!keeper_region_make(&k->region, err))
         return false;

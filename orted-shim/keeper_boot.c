@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,22 @@ static uint64_t spin_ns(unsigned vcpus, unsigned cpus)
     return vcpus == cpus ? 200000 : 1000000;
 }
 
+/** What to do about the way in which QEMU ended; "" if its words say it all. */
+static const char *remedy(const char *last, int status)
+{
+    if (strstr(last, "Cannot allocate memory"))
+        return "; QEMU may not have the address space or memory it needs: see ulimit -v and the "
+               "limits of the memory cgroup";
+    if (strstr(last, "Too many open files"))
+        return "; see ulimit -n";
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        return "; if nobody did that, the host or its memory cgroup had no memory left";
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)
+        return "; the host could not give the memory that it touched: see the limits of the memory "
+               "cgroup";
+    return "";
+}
+
 /** All of the guest's links are closed and QEMU is reaped: nothing more will come from it. */
 static void check_gone(struct keeper_guest *g)
 {
@@ -53,10 +70,9 @@ static void check_gone(struct keeper_guest *g)
     if (g->state == KEEPER_GUEST_DEAD)
         return;
     if (g->state != KEEPER_GUEST_STOPPING)
-        keeper_guest_fail(g, 128 + 9, "guest %s ended: %s", g->name,
-                          g->panic[0]  ? g->panic
-                          : g->last[0] ? g->last
-                                       : "QEMU is gone");
+        keeper_guest_fail(g, 128 + 9, "guest %s ended: %s%s", g->name,
+                          g->panic[0] ? g->panic : g->last,
+                          g->panic[0] ? "" : remedy(g->last, g->wait_status));
     g->state = KEEPER_GUEST_DEAD;
     keeper_core_cancel(g);
     keeper_ivshmem_leave(k, g->slice);
@@ -95,6 +111,7 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
         else
             snprintf(g->last, sizeof(g->last), "QEMU exited with status %d", WEXITSTATUS(status));
     }
+    g->wait_status = status;
     check_gone(g);
 }
 
@@ -281,8 +298,8 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
     shim_argv_free(&args);
     if (g->pid < 0) {
         g->pid = 0;
-        snprintf(err, 512, "guest %s: cannot start QEMU: %s; see ulimit -u", g->name,
-                 strerror(errno));
+        snprintf(err, 512, "guest %s: cannot start QEMU: %s; see ulimit -%c", g->name,
+                 strerror(errno), errno == EMFILE ? 'n' : 'u');
         return false;
     }
     return true;

@@ -181,6 +181,7 @@ void keeper_client_accept(evutil_socket_t fd, short what, void *arg)
             continue;
         }
         c->keeper = k;
+        c->pid = cred.pid;
         c->next = k->clients;
         k->clients = c;
         bufferevent_setcb(c->bev, on_read, on_drained, on_event, c);

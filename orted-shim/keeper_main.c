@@ -144,6 +144,8 @@ int keeper_main(const char *key)
     term = evsignal_new(k->base, SIGTERM, on_term, k);
     if (!k->listen_ev || !k->idle_timer || !term)
         return SHIM_EXIT_FAIL;
+    if (!keeper_stop_watch(k))
+        return SHIM_EXIT_FAIL;
     event_add(k->listen_ev, NULL);
     event_add(term, NULL);
     evtimer_add(k->idle_timer, &grace);

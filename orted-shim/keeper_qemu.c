@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -70,7 +71,11 @@ pid_t keeper_qemu_spawn(char *const argv[], const int *keep, unsigned nkeep, int
         return -1;
     *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (*pidfd < 0) {
+        int e = errno;
+
         kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        errno = e;
         return -1;
     }
     return pid;

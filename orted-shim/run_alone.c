@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 /** Job id of every stand-alone job: family 1, job 1. */
-#define NSPACE "65537"
+#define NSPACE    "65537"
+
+#define WHOLE_JOB UINT32_MAX
 
 /** Between asking the ranks to end, ending them, and not waiting for them any longer. */
 static const struct timeval patience = {.tv_sec = 1};
@@ -29,8 +31,9 @@ struct alone {
     struct proxy *proxy;
     struct shim_env *env;
     uint32_t n, nfinished, ngone;
-    int status;  /**< of the first rank that failed */
-    int urgency; /**< how hard the ranks have been asked to end */
+    int status;         /**< of the lowest rank that failed by itself */
+    uint32_t status_of; /**< that rank; or WHOLE_JOB (MPI_Abort, Ctrl-C) */
+    int urgency;        /**< how hard the ranks have been asked to end */
     struct event *timer;
 };
 
@@ -71,10 +74,16 @@ static void on_end(struct proxy *p)
 {
     struct alone *a = p->owner;
 
+    /* what a rank that was told to end answers says nothing about it */
+    bool told = a->urgency > 0 &&
+                (p->code == PROXY_SIGNALED + SIGTERM || p->code == PROXY_SIGNALED + SIGKILL);
+
     a->nfinished++;
     proxy_leave(p);
-    if (p->code != 0 && a->status == 0) {
+    if (p->code != 0 &&
+        (a->status == 0 || (!told && a->status_of != WHOLE_JOB && p->world_rank < a->status_of))) {
         a->status = p->code > PROXY_SIGNALED ? 128 + p->code - PROXY_SIGNALED : p->code;
+        a->status_of = p->world_rank;
         if (p->code > PROXY_SIGNALED && a->urgency == 0)
             shim_error("rank %u on guest %s was ended by signal %d (%s)", p->world_rank,
                        p->job->node, p->code - PROXY_SIGNALED, strsignal(p->code - PROXY_SIGNALED));
@@ -99,8 +108,11 @@ static void on_abort(struct proxy *p, int status)
 {
     struct alone *a = p->owner;
 
-    if (a->status == 0)
+    /* when the job is ending already, this is an answer to that */
+    if (a->urgency == 0) {
         a->status = status & 0xff ? status & 0xff : 1;
+        a->status_of = WHOLE_JOB;
+    }
     shim_error("rank %u called MPI_Abort with status %d", p->world_rank, status);
     if (a->urgency == 0)
         press(a);
@@ -115,6 +127,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
     (void)what;
     if (ends && ++interrupts > 1) {
         a->status = a->status ? a->status : 128 + (int)sig;
+        a->status_of = WHOLE_JOB;
         a->urgency = a->urgency < 1 ? 1 : a->urgency;
         press(a);
         return;
@@ -200,6 +213,8 @@ int run_alone(const struct run_options *o, struct proxy_job *job)
     }
     event_base_dispatch(a.base);
     reap_keeper(keeper);
+    if (a.status == 0 && (out.error || err.error))
+        a.status = SHIM_EXIT_FAIL; /* output is lost, and the line that says so was printed */
     shim_step("ends with status %d", a.status);
     return a.status;
 }

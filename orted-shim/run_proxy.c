@@ -26,19 +26,25 @@ static void on_end(struct proxy *p)
     evtimer_add(leave_timer, &leave_limit);
 }
 
+static void leave(const struct proxy *p)
+{
+    /* output that could not be written is a failure; the line that says so was printed */
+    bool lost = p->out.sink->error || p->err.sink->error;
+
+    proxy_exit(p->code == 0 && lost ? SHIM_EXIT_FAIL : p->code);
+}
+
 static void on_gone(struct proxy *p)
 {
     if (p->state == PROXY_FINISHED)
-        proxy_exit(p->code);
+        leave(p);
 }
 
 static void on_leave_timeout(evutil_socket_t fd, short what, void *arg)
 {
-    struct proxy *p = arg;
-
     (void)fd;
     (void)what;
-    proxy_exit(p->code);
+    leave(arg);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)

@@ -10,6 +10,9 @@
 /** Oldest QEMU that works, as major * 100 + minor. */
 #define SHIM_QEMU_OLDEST 700
 
+/** Descriptors that a process must be allowed to have (hard limit) for a guest to work. */
+#define SHIM_NOFILE_LEAST 64
+
 /**
  * Find a program as execvp() would: a name with a slash as it is, else through PATH.
  *

@@ -4,6 +4,8 @@
  * ourselves; where that is impossible, a write after poll() of at most PIPE_BUF does not block. */
 #include "shim_sink.h"
 
+#include "shim_msg.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -58,6 +60,7 @@ bool shim_sink_open(struct shim_sink *s, struct event_base *base, int fd, bool b
     memset(s, 0, sizeof(*s));
     s->base = base;
     s->by_lines = by_lines;
+    s->is_stderr = fd == STDERR_FILENO;
     s->chunk = CHUNK;
     s->fd = -1;
     if (fstat(fd, &st) != 0) {
@@ -188,6 +191,12 @@ static void account(struct shim_sink *s, struct shim_stream *st, size_t n, bool 
         st->written(st, (uint32_t)n, st->arg);
 }
 
+static void fail(struct shim_sink *s, int err)
+{
+    s->error = err;
+    shim_error("cannot write the ranks' %s: %s", s->is_stderr ? "stderr" : "stdout", strerror(err));
+}
+
 static void pump(struct shim_sink *s)
 {
     struct shim_stream *st;
@@ -202,6 +211,8 @@ static void pump(struct shim_sink *s)
             return;
         }
         if (w < 0) {
+            if (!s->broken && p && errno != EPIPE && errno != ECONNRESET)
+                fail(s, errno);
             s->broken = true;
             s->owner = NULL;
             w = (ssize_t)n;

@@ -29,10 +29,12 @@ struct shim_sink {
     struct event_base *base;
     int fd;
     bool by_lines;  /**< keep lines of different streams whole; else pass bytes on as they come */
+    bool is_stderr; /**< for messages */
     bool is_socket; /**< written with MSG_DONTWAIT */
     unsigned chunk; /**< most bytes of one write() that cannot block */
     bool pollable;
     bool broken; /**< the reader is gone: drop what comes */
+    int error;   /**< errno of a write that failed though there is a reader (a full disk) */
     struct event *ev;
     struct event *owner_timer;
     struct shim_stream *streams;

@@ -120,6 +120,7 @@ mpi_sh = \
     tests/mpi/t-signal.sh \
     tests/mpi/t-kill.sh \
     tests/mpi/t-kill-early.sh \
+    tests/mpi/t-ends.sh \
     tests/mpi/t-bad.sh \
     tests/mpi/t-stencil.sh \
     tests/mpi/t-wide.sh \
@@ -269,3 +270,9 @@ EXTRA_DIST += tests
 check-ompi check-mpich: all-local
 	@$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/tests/suite/$@.sh $(SUITE_FLAGS)
 .PHONY: check-ompi check-mpich
+
+# --- longer than `make check` -----------------------------------------------------------------------
+# The whole table of violent ends.
+check-ends:
+	TORO_ENDS=all; export TORO_ENDS; $(MAKE) check TESTS='tests/mpi/t-ends.sh'
+.PHONY: check-ends

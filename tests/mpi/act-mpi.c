@@ -3,6 +3,7 @@
  * Not a test: tests start it to see how a job ends, what a rank is given, where its output goes.
  *
  * usage: act-mpi WHAT [RANK [ARGUMENT]] */
+#include <fcntl.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 static int rank, size, chosen;
@@ -119,6 +121,33 @@ static int do_run(void)
     return 0;
 }
 
+/* crashes the guest's kernel; elsewhere the file is not to be written */
+static int do_panic(void)
+{
+    struct utsname u;
+    int fd;
+
+    ready();
+    if (rank == chosen) {
+        sleep(1); /* so that "ready" is out */
+        if (uname(&u) != 0 || strstr(u.version, "Torobus") == NULL)
+            MPI_Abort(MPI_COMM_WORLD, 77);
+        fd = open("/proc/sysrq-trigger", O_WRONLY);
+        if (fd < 0 || write(fd, "c", 1) != 1)
+            MPI_Abort(MPI_COMM_WORLD, 78);
+    }
+    wait_for_all();
+    return 0;
+}
+
+/* every rank ends with a status of its own */
+static int do_ranks(void)
+{
+    ready();
+    MPI_Finalize();
+    return rank == chosen ? 0 : number() + rank;
+}
+
 static int do_stdin(void)
 {
     unsigned long total = 0, sum = 0, *all = NULL;
@@ -180,7 +209,8 @@ static const struct {
 } acts[] = {
     {"exit", do_exit},   {"return", do_return}, {"abort", do_abort}, {"signal", do_signal},
     {"segv", do_segv},   {"error", do_error},   {"spin", do_spin},   {"run", do_run},
-    {"stdin", do_stdin}, {"tag", do_tag},       {"who", do_who},
+    {"stdin", do_stdin}, {"tag", do_tag},       {"who", do_who},     {"panic", do_panic},
+    {"ranks", do_ranks},
 };
 
 int main(int argc, char **argv)

@@ -114,6 +114,17 @@ static int act_sleep(char **a)
     return 0;
 }
 
+/* a line every 100 ms */
+static int act_ticks(char **a)
+{
+    for (int n = atoi(a[0]); n > 0; n--) {
+        printf("tick %d\n", n);
+        fflush(stdout);
+        usleep(100000);
+    }
+    return 0;
+}
+
 static int act_cat(char **a)
 {
     static char buf[65536];
@@ -214,6 +225,25 @@ static int act_write(char **a)
     return 0;
 }
 
+/* Writes so many bytes into a file; says why it cannot. */
+static int act_fill(char **a)
+{
+    static char buf[4096];
+    long n = atol(a[1]);
+    int fd = open(a[0], O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    for (ssize_t w; fd >= 0 && n > 0; n -= w) {
+        w = write(fd, buf, n < (long)sizeof(buf) ? (size_t)n : sizeof(buf));
+        if (w < 0)
+            break;
+    }
+    if (fd < 0 || n > 0 || close(fd) != 0) {
+        perror(a[0]);
+        return 2;
+    }
+    return 0;
+}
+
 static int act_read(char **a)
 {
     int fd = open(a[0], O_RDONLY);
@@ -278,14 +308,15 @@ static const struct {
     int nargs; /* needed at least */
     int (*run)(char **args);
 } acts[] = {
-    {"exit", 1, act_exit},     {"quick", 1, act_quick}, {"return", 1, act_return},
-    {"signal", 1, act_signal}, {"abort", 0, act_abort}, {"segv", 0, act_segv},
-    {"divide", 0, act_divide}, {"spin", 0, act_spin},   {"overflow", 0, act_overflow},
-    {"sleep", 1, act_sleep},   {"cat", 0, act_cat},     {"count", 0, act_count},
-    {"lines", 1, act_lines},   {"both", 1, act_both},   {"partial", 0, act_partial},
-    {"args", 0, act_args},     {"env", 0, act_env},     {"cwd", 0, act_cwd},
-    {"write", 2, act_write},   {"read", 1, act_read},   {"closed", 0, act_closed},
-    {"alloc", 1, act_alloc},   {"catch", 1, act_catch},
+    {"exit", 1, act_exit},     {"quick", 1, act_quick},   {"return", 1, act_return},
+    {"signal", 1, act_signal}, {"abort", 0, act_abort},   {"segv", 0, act_segv},
+    {"divide", 0, act_divide}, {"spin", 0, act_spin},     {"overflow", 0, act_overflow},
+    {"sleep", 1, act_sleep},   {"cat", 0, act_cat},       {"count", 0, act_count},
+    {"lines", 1, act_lines},   {"both", 1, act_both},     {"partial", 0, act_partial},
+    {"args", 0, act_args},     {"env", 0, act_env},       {"cwd", 0, act_cwd},
+    {"write", 2, act_write},   {"read", 1, act_read},     {"fill", 2, act_fill},
+    {"ticks", 1, act_ticks},   {"closed", 0, act_closed}, {"alloc", 1, act_alloc},
+    {"catch", 1, act_catch},
 };
 
 int main(int argc, char **argv)

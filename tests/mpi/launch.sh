@@ -81,7 +81,9 @@ needs_guests() # for a whole file that makes no sense without them
 
 tagged() # pids of our jobs' processes
 {
-    grep -alsz "^TOROBUS_TEST=$tag\$" /proc/[0-9]*/environ 2>/dev/null |
+    # a few at a time: a grep that stumbles over one process must not lose all the others
+    printf '%s\n' /proc/[0-9]*/environ |
+        xargs -n 5 grep -alsz "^TOROBUS_TEST=$tag\$" 2>/dev/null |
         sed -e 's|^/proc/||' -e 's|/environ$||'
 }
 
@@ -135,16 +137,17 @@ ended() # the status of the job in the background; 124 when it does not end
     pid=
 }
 
-# The mpirun (or toro-run) of the job in the background: limited's grandchild.
+# The mpirun of the job in the background, or its toro-run if there is none: limited's grandchild.
 launcher_pid()
 {
-    for p in $(tagged); do
-        case $(tr '\0' '\n' <"/proc/$p/cmdline" 2>/dev/null | head -n 1) in
-        "$bin/mpirun" | "$bin/toro-run")
-            echo "$p"
-            return
-            ;;
-        esac
+    for launcher in mpirun toro-run; do
+        for p in $(tagged); do
+            if [ "$(tr '\0' '\n' <"/proc/$p/cmdline" 2>/dev/null | head -n 1)" = \
+                "$bin/$launcher" ]; then
+                echo "$p"
+                return
+            fi
+        done
     done
 }
 
@@ -161,7 +164,7 @@ left_over() # what is left of our jobs, a line each
     find /dev/shm -mindepth 1 -newer "$tmp/rsh" -user "$(id -u)" ! -name 'vader_segment*' |
         sed 's/^/file /'
     # Abstract sockets die with their processes; ask only when all jobs of this host are ours.
-    if [ -z "$(pgrep -u "$(id -u)" -x 'mpirun|orterun|toro-run|orted-shim|orted' | head -n 1)" ]; then
+    if [ -z "$(pgrep -u "$(id -u)" -x 'mpirun|orterun|toro-run|orted-shim|orted' 2>/dev/null | head -n 1)" ]; then
         grep -o "@torobus/$(id -u)/.*" /proc/net/unix | sed 's/^/socket /'
     fi
 }

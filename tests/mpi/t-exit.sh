@@ -40,14 +40,22 @@ gives 139 "a crash on rank 3" 'Segmentation fault' mpi --host $two "$programs/ac
 gives 6 "a wrong rank in MPI_Send" '' mpi -np 2 "$programs/act-mpi" error 1
 
 if [ "$native" = 1 ]; then
-    skip 9 "there is no toro-run"
+    skip 13 "there is no toro-run"
 else
     gives 7 "toro-run: exit 7" '' alone -n 1 "$programs/act" exit 7
     gives 139 "toro-run: a wild store" '*' alone -n 1 "$programs/act" segv
     gives 143 "toro-run: SIGTERM" '' alone -n 2 "$programs/act-mpi" signal 1 15
     gives 42 "toro-run: MPI_Abort(42)" '42' alone -n 2 "$programs/act-mpi" abort 1 42
     gives 7 "toro-run: exit 7 without MPI_Finalize" '' alone -n 3 "$programs/act-mpi" exit 2 7
+    gives 1 "toro-run: exit 0 without MPI_Finalize" 'rank 1 ended without MPI_Finalize' \
+        alone -n 2 "$programs/act-mpi" exit 1 0
+    gives 1 "toro-run: the same, one rank" 'rank 0 ended without MPI_Finalize' \
+        alone -n 1 "$programs/act-mpi" exit 0 0
     gives 0 "toro-run: all is well" '' alone -n 2 "$programs/act-mpi" return 0 0
 fi
+gives 110 "mpirun --timeout" 'Timeout: 2 seconds' mpi --timeout 2 -np 1 "$programs/act-mpi" run
+gives 5 "MPI_Abort(0x105): the low byte" '' mpi -np 2 "$programs/act-mpi" abort 0 261
+gives 255 "MPI_Abort(-1)" '' mpi -np 2 "$programs/act-mpi" abort 1 -1
+gives 1 "exit 0 without MPI_Finalize" 'improperly' mpi -np 2 "$programs/act-mpi" exit 1 0
 nothing_left "nothing is left"
 done_testing

@@ -55,7 +55,8 @@ enum kind {
     TASK,
     MOUNTS,
     SYS,
-    SYS_KERNEL
+    SYS_KERNEL,
+    SYSRQ
 };
 struct what {
     enum kind kind;
@@ -181,6 +182,10 @@ static struct what parse(const char *rel)
         w.kind = MOUNTS;
         return w;
     }
+    if (toro_strcmp(rel, "sysrq-trigger") == 0) {
+        w.kind = SYSRQ;
+        return w;
+    }
     r = toro_pseudo_below(rel, "sys");
     if (r) {
         if (!*r)
@@ -212,6 +217,8 @@ static uint32_t proc_type(const char *rel)
     case FD:
     case MOUNTS:
         return TORO_S_IFLNK;
+    case SYSRQ:
+        return TORO_S_IFCHR;
     default:
         return TORO_S_IFDIR;
     }
@@ -375,11 +382,55 @@ static struct toro_file *proc_jump(const char *rel)
     return f;
 }
 
+/* As on Linux, `echo c >/proc/sysrq-trigger` crashes the kernel on purpose: to see what becomes of
+ * a job whose guest panics. */
+static toro_ssize sysrq_write(struct toro_file *f, const void *buf, size_t n, uint64_t *pos)
+{
+    char c;
+
+    (void)f;
+    (void)pos;
+    if (n == 0)
+        return 0;
+    if (toro_copy_from_user(&c, buf, 1) != 0)
+        return -EFAULT;
+    if (c != 'c')
+        return -EINVAL;
+    toro_panic("sysrq triggered crash by pid %d", toro_current_proc()->pid);
+}
+
+static toro_ssize sysrq_read(struct toro_file *f, void *buf, size_t n, uint64_t *pos)
+{
+    (void)f;
+    (void)buf;
+    (void)n;
+    (void)pos;
+    return -EIO;
+}
+
+static int proc_open(const char *rel, struct toro_file *f)
+{
+    static const struct toro_file_ops sysrq_ops = {.read = sysrq_read, .write = sysrq_write};
+
+    if (parse(rel).kind != SYSRQ)
+        return -ENXIO;
+    f->ops = &sysrq_ops;
+    return 0;
+}
+
+static uint64_t proc_rdev(const char *rel)
+{
+    (void)rel;
+    return 0;
+}
+
 static const struct pseudo procfs = {.type = proc_type,
                                      .entry = proc_entry,
                                      .text = proc_text,
                                      .link = proc_link,
                                      .jump = proc_jump,
+                                     .open = proc_open,
+                                     .rdev = proc_rdev,
                                      .magic = TORO_PROC_MAGIC};
 
 int toro_procfs_mount(void)

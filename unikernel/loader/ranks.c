@@ -72,11 +72,12 @@ static void vacate(struct toro_proc *p)
 
 void toro_proc_finish(struct toro_proc *p)
 {
-    uint32_t index = p->index, exit_arg = p->exit_arg;
+    uint32_t index = p->index, exit_arg;
 
     toro_timer_cancel(&p->itimer);
     toro_bus_proc_end(p);
     toro_pmix_proc_end(p);
+    exit_arg = p->exit_arg; /* the end without finalize is an error */
     toro_fs_proc_end(p);
     release(p);
     vacate(p);

@@ -32,35 +32,10 @@ static void tell_others(const struct pmix_job *job, uint32_t rank)
     }
 }
 
-/* Nobody else tells the user why the job ends now: the first rank that is left prints it. */
-static void explain(const struct pmix_job *job, uint32_t rank)
-{
-    char text[128];
-    int n = toro_snprintf(text, sizeof(text),
-                          "torobus: rank %u ended without MPI_Finalize; that ends the job", rank);
-
-    for (unsigned i = 0; i < TORO_MAX_CORES; i++) {
-        struct pmix_client *c = &toro_pmix.client[i];
-        struct pmix_msg *m;
-
-        if (!c->inited || c->job != job || c->rank == rank)
-            continue;
-        m = toro_pmix_msg_new(TOROBUS_PMIX_LOG, 0, 0, 256);
-        if (m &&
-            toro_pmix_add_str(&m, TOROBUS_PMIX_K_MSG, TOROBUS_PMIX_T_STRING, 0, text, (uint32_t)n))
-            toro_pmix_deliver(c, m);
-        else
-            toro_kfree(m);
-        return;
-    }
-}
-
 void toro_pmix_say_goodbye(const struct pmix_farewell *bye)
 {
     if (!bye->job)
         return;
-    if (bye->aborted && !bye->hosted && !bye->failed)
-        explain(bye->job, bye->rank);
     toro_pmix_rank_gone(bye->job, bye->rank);
     if (bye->aborted && !bye->hosted)
         tell_others(bye->job, bye->rank);
@@ -71,6 +46,7 @@ void toro_pmix_proc_end(struct toro_proc *p)
 {
     struct pmix_farewell *bye;
     struct pmix_client *c;
+    bool improper = false;
 
     if (p->index >= TORO_MAX_CORES)
         return;
@@ -83,11 +59,19 @@ void toro_pmix_proc_end(struct toro_proc *p)
             toro_pmix_client_end(c, bye);
         bye->hosted = (p->start_flags & TOROBUS_START_HOSTED) != 0;
         bye->failed = p->exit_arg != 0;
+        /* An error, as mpirun sees it; and nobody else would tell the user why the job ends. */
+        if (bye->aborted && !bye->hosted && p->exit_arg == 0) {
+            p->exit_arg = 1;
+            improper = true;
+        }
         bye->local_size = p->local_size;
     }
     if (c->proc == p)
         c->proc = NULL;
     toro_spin_unlock(&toro_pmix.lock);
+    if (improper)
+        toro_proc_complain(p, "torobus: rank %u ended without MPI_Finalize; that ends the job\n",
+                           p->world_rank);
 }
 
 /* Ranks that ended before their peers came have to be remembered, but not into the guest's next
