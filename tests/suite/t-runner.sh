@@ -242,4 +242,20 @@ for signal in INT TERM; do
     is $? "$([ $signal = INT ] && echo 130 || echo 143)" "SIG$signal ends the runner"
     is "$(grep -alsz "^TORO_RUNNER_TEST=$$\$" /proc/[0-9]*/environ)" "" "and all that it started"
 done
+
+program slow <<END
+exec sleep 1000
+END
+printf 'slow 2\n' >"$suite/testlist"
+env TORO_RUNNER_TEST=$$ "$run_suite" "$suite" --logs "$tmp/logs" --where native >"$tmp/out" 2>&1 &
+runner=$!
+sleep 2
+kill -KILL "$runner"
+wait "$runner" 2>/dev/null
+tries=0
+while left=$(grep -alsz "^TORO_RUNNER_TEST=$$\$" /proc/[0-9]*/environ) && [ $tries -lt 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+done
+is "$left" "" "SIGKILL of the runner ends what it started as well"
 done_testing
