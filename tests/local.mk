@@ -133,6 +133,7 @@ bench_sh = \
     tests/bench/t-ringbench.sh
 
 suite_sh = \
+    tests/suite/t-places.sh \
     tests/suite/t-runner.sh
 
 # --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
