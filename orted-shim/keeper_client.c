@@ -79,6 +79,7 @@ static bool forward(struct keeper_client *c, const struct torobus_ctl_hdr *h, st
     case TOROBUS_CTL_SIGNAL:
     case TOROBUS_CTL_CREDIT:
     case TOROBUS_CTL_PMIX:
+    case TOROBUS_CTL_LOCKED:
         if (c->guest)
             keeper_guest_forward(c->guest, in, (uint32_t)sizeof(*h) + h->len);
         else

@@ -171,6 +171,7 @@ static bool rank_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, 
     case TOROBUS_CTL_FAILED:
     case TOROBUS_CTL_CREDIT:
     case TOROBUS_CTL_PMIX:
+    case TOROBUS_CTL_LOCK:
         break;
     default:
         return false;

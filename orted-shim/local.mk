@@ -29,6 +29,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/proxy.h \
     orted-shim/proxy_exit.c \
     orted-shim/proxy_launch.c \
+    orted-shim/proxy_lock.c \
     orted-shim/proxy_main.c \
     orted-shim/proxy_pmix.c \
     orted-shim/proxy_pmix.h \

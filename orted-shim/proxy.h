@@ -6,6 +6,7 @@
 
 #include "shim_frame.h"
 #include "shim_path.h"
+#include "shim_qemuargv.h"
 #include "shim_sink.h"
 #include "shim_source.h"
 
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct proxy_locks;
 struct proxy_pmix;
 
 /** What all ranks of a job have in common, and where the guest is. */
@@ -32,6 +34,7 @@ struct proxy_job {
     char settings[512 +
                   SHIM_PATH_MAX]; /**< "name=value" strings for the keeper, NUL-terminated each */
     uint32_t settings_len;
+    enum shim_fs fs; /**< what the guest may do with the host's files */
 };
 
 enum proxy_state {
@@ -57,7 +60,8 @@ struct proxy {
     struct shim_stream out, err;
     struct shim_source in;
     bool has_stdin;
-    struct proxy_pmix *pmix; /**< from the first upcall on */
+    struct proxy_pmix *pmix;   /**< from the first upcall on */
+    struct proxy_locks *locks; /**< from the first lock on */
     void (*on_end)(struct proxy *p);
     void (*on_gone)(struct proxy *p); /**< the keeper has closed the connection after the end */
     /** No host server: the rank asked for the end of the job with this status. */
@@ -101,6 +105,12 @@ bool proxy_stdio_done(const struct proxy *p);
 /* proxy_pmix.c */
 /** A message of the guest's PMIx server. Takes over body. */
 void proxy_pmix_message(struct proxy *p, void *body, uint32_t len);
+
+/* proxy_lock.c */
+/** LOCK of the guest. @return false if it makes no sense. */
+bool proxy_lock(struct proxy *p, const void *body, uint32_t len);
+/** The rank is gone: give up all that it had. */
+void proxy_lock_end(struct proxy *p);
 
 /* proxy_exit.c */
 /** End this process as the rank ended. */

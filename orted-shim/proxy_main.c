@@ -23,6 +23,7 @@ void proxy_end(struct proxy *p, int code)
         return;
     p->state = PROXY_ENDED;
     p->code = code;
+    proxy_lock_end(p);
     proxy_stdio_finish(p);
     check_finished(p);
 }
@@ -135,6 +136,8 @@ static bool small_frame(struct proxy *p, const struct torobus_ctl_hdr *h, const 
     case TOROBUS_CTL_CREDIT:
         proxy_stdio_credit(p, h->arg);
         return true;
+    case TOROBUS_CTL_LOCK:
+        return proxy_lock(p, body, h->len);
     case TOROBUS_CTL_ERROR:
         if (h->len)
             proxy_note(p, body, h->len);

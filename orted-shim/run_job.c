@@ -79,6 +79,7 @@ void run_job(struct proxy_job *job, const struct run_options *o)
     if (strace && *strace && strcmp(strace, "0") != 0)
         job->flags |= TOROBUS_START_STRACE;
     job->cores = o->cores;
+    job->fs = o->fs;
     setting(job, "fs=%s", shim_fs_name(o->fs));
     setting(job, "boot_timeout=%" PRIu64, o->timeout_s);
     if (o->log)

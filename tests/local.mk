@@ -117,6 +117,7 @@ mpi_sh = \
     tests/mpi/t-diagnosis.sh \
     tests/mpi/t-core.sh \
     tests/mpi/t-memory.sh \
+    tests/mpi/t-locks.sh \
     tests/mpi/t-signal.sh \
     tests/mpi/t-kill.sh \
     tests/mpi/t-kill-early.sh \
@@ -153,7 +154,8 @@ pie_programs = \
     guest/sysfuzz \
     mpi/act \
     mpi/breathe \
-    mpi/crash
+    mpi/crash \
+    mpi/lock
 more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 
 # for the host

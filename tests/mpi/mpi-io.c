@@ -133,6 +133,60 @@ static void test_nonblocking(void)
     done("nonblocking");
 }
 
+enum { RECORDS = 20, RECORD = 25 }; /* ints */
+
+/* Everybody appends to one place: each record is there once and whole, wherever. */
+static void test_shared(void)
+{
+    int total = size * RECORDS, *all = malloc(sizeof(int) * (size_t)total * RECORD);
+    char *seen = calloc((size_t)total, 1);
+    int record[RECORD];
+
+    must(MPI_File_seek_shared(file, 0, MPI_SEEK_SET), "seek_shared");
+    for (int n = 0; n < RECORDS; n++) {
+        for (int i = 0; i < RECORD; i++)
+            record[i] = rank * RECORDS + n;
+        must(MPI_File_write_shared(file, record, RECORD, MPI_INT, MPI_STATUS_IGNORE),
+             "write_shared");
+    }
+    synchronize();
+    must(MPI_File_read_at(file, 0, all, total * RECORD, MPI_INT, MPI_STATUS_IGNORE), "read_at");
+    for (int r = 0; r < total; r++) {
+        int id = all[r * RECORD];
+
+        for (int i = 1; i < RECORD; i++)
+            if (all[r * RECORD + i] != id)
+                must(MPI_ERR_OTHER, "write_shared: a record is torn");
+        if (id < 0 || id >= total || seen[id]++ != 0)
+            must(MPI_ERR_OTHER, "write_shared: a record is lost or there twice");
+    }
+    free(all);
+    free(seen);
+    MPI_Barrier(MPI_COMM_WORLD);
+    done("shared");
+}
+
+/* One after the other, by rank; then read in the same way. */
+static void test_ordered(void)
+{
+    MPI_Offset at;
+
+    must(MPI_File_seek_shared(file, 0, MPI_SEEK_SET), "seek_shared");
+    must(MPI_File_write_ordered(file, out, RECORD + rank, MPI_INT, MPI_STATUS_IGNORE),
+         "write_ordered");
+    synchronize();
+    must(MPI_File_get_position_shared(file, &at), "get_position_shared");
+    if (at != (MPI_Offset)sizeof(int) * (size * RECORD + size * (size - 1) / 2) &&
+        at != size * RECORD + size * (size - 1) / 2)
+        must(MPI_ERR_OTHER, "position after write_ordered");
+    MPI_Barrier(MPI_COMM_WORLD);
+    must(MPI_File_seek_shared(file, 0, MPI_SEEK_SET), "seek_shared");
+    must(MPI_File_read_ordered(file, in, RECORD + rank, MPI_INT, MPI_STATUS_IGNORE),
+         "read_ordered");
+    check(in, RECORD + rank, rank, "read_ordered");
+    done("ordered");
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -150,6 +204,10 @@ int main(int argc, char **argv)
     test_view();
     test_plain(argv[1]);
     test_nonblocking();
+    must(MPI_File_set_size(file, 0), "set_size");
+    test_shared();
+    must(MPI_File_set_size(file, 0), "set_size");
+    test_ordered();
     must(MPI_File_close(&file), "close");
     if (rank == 0)
         MPI_File_delete(argv[1], MPI_INFO_NULL);

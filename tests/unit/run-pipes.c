@@ -248,7 +248,9 @@ static void test_epoll(void)
     t_eq(host_heap, 0, "all memory is back, whatever is closed first");
 }
 
-static struct toro_node node = {.id = 5};
+static const struct toro_fs_ops own_ops;
+static struct toro_mount own = {.ops = &own_ops};
+static struct toro_node node = {.id = 5, .mnt = &own};
 static struct toro_proc other_proc = {.pid = 1001};
 
 static int lock_as(struct toro_proc *p, struct toro_file *f, int cmd, int type, long start,
@@ -258,7 +260,7 @@ static int lock_as(struct toro_proc *p, struct toro_file *f, int cmd, int type, 
     int err;
 
     host_thread.proc = p;
-    err = toro_posix_lock(f, cmd, &l);
+    err = toro_posix_lock(f, cmd, false, &l);
     host_thread.proc = &host_proc;
     if (out)
         *out = l;
@@ -299,6 +301,66 @@ static void test_locks(void)
     t_ok(nlocks == 0 && host_heap == 0, "no lock is left");
 }
 
+static struct torobus_ctl_lock asked;
+static unsigned asks;
+static int host_says;
+
+static int host_lock(struct toro_node *n, struct torobus_ctl_lock *l,
+                     struct torobus_ctl_locked *out)
+{
+    (void)n;
+    asked = *l;
+    asks++;
+    if (out)
+        *out = (struct torobus_ctl_locked){.type = 0, .pid = 77, .start = 8, .len = 9};
+    return host_says;
+}
+
+/* The host decides, the guest remembers. */
+static void test_host_locks(void)
+{
+    static const struct toro_fs_ops ops = {.lock = host_lock};
+    struct toro_mount mnt = {.ops = &ops};
+    struct toro_node n = {.id = 9, .mnt = &mnt};
+    struct toro_file f = {.node = &n}, g = {.node = &n};
+    struct toro_flock l;
+
+    host_says = -EAGAIN;
+    t_ok(lock_as(&host_proc, &f, TORO_F_SETLK, TORO_F_WRLCK, 10, 5, NULL) == -EAGAIN && asks == 1 &&
+             asked.op == TOROBUS_LOCK_SET && asked.type == 1 && asked.start == 10 &&
+             asked.len == 5 && asked.wait == 0 && asked.key == 9 && asked.by_file == 0,
+         "the host is asked, and refuses");
+    toro_locks_close(&f);
+    t_eq(asks, 1, "nothing is held, nothing to close");
+    host_says = 0;
+    t_ok(lock_as(&host_proc, &f, TORO_F_SETLKW, TORO_F_WRLCK, 10, 5, NULL) == 0 && asked.wait == 1,
+         "it agrees");
+    t_eq(lock_as(&other_proc, &f, TORO_F_SETLK, TORO_F_WRLCK, 0, 0, NULL), 0,
+         "it alone says who else can have it");
+    toro_locks_end(&other_proc);
+    (void)lock_as(&other_proc, &f, TORO_F_GETLK, TORO_F_WRLCK, 12, 1, &l);
+    t_ok(l.type == TORO_F_WRLCK && l.pid == 1000 && l.start == 10 && l.len == 5,
+         "a rank of the guest is known by name");
+    (void)lock_as(&other_proc, &f, TORO_F_GETLK, TORO_F_WRLCK, 50, 1, &l);
+    t_ok(l.type == TORO_F_RDLCK && l.pid == 77 && l.start == 8 && l.len == 9, "others by the host");
+    toro_locks_close(&f);
+    t_ok(asked.op == TOROBUS_LOCK_CLOSE && asked.key == 9 && asked.by_file == 0,
+         "a close gives all of it back");
+    asks = 0;
+    toro_locks_close(&f);
+    t_eq(asks, 0, "once");
+    t_ok(toro_flock_op(&f, LOCK_EX) == 0 && asked.op == TOROBUS_LOCK_FLOCK && asked.wait == 1 &&
+             asked.by_file == 1,
+         "flock goes by open file");
+    toro_locks_release(&f);
+    t_ok(asked.op == TOROBUS_LOCK_CLOSE && asked.by_file == 1, "and with it");
+    host_says = -ENOENT;
+    t_ok(toro_flock_op(&f, LOCK_EX) == 0 && toro_flock_op(&g, LOCK_EX | LOCK_NB) == -EAGAIN,
+         "a file without a name is locked in the guest");
+    toro_locks_release(&f);
+    t_ok(nlocks == 0 && host_heap == 0, "no lock is left");
+}
+
 int main(void)
 {
     test_pipe();
@@ -307,5 +369,6 @@ int main(void)
     test_poll();
     test_epoll();
     test_locks();
+    test_host_locks();
     return t_done();
 }

@@ -6,6 +6,7 @@
 #include <toro/lib.h>
 #include <toro/proc.h>
 #include <toro/vfs.h>
+#include "lock.h"
 
 /* Where programs come from if ranks see no host files; NULL: from where all files are. */
 static struct toro_mount *programs;
@@ -27,6 +28,7 @@ int toro_fs_init(void)
 {
     int err;
 
+    toro_lock_host_init();
     if (toro_boot.fs == TORO_FS_NONE) {
         err = bare_root();
         programs = toro_p9_mount_hidden();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Advisory locks: fcntl() ranges owned by a rank, flock() owned by an open file. They hold among
- * the ranks of this guest only; the host's processes and other guests do not see them, because
- * QEMU's 9p server grants every lock. */
+/* Advisory locks: fcntl() ranges owned by a rank or an open file, flock() owned by an open file.
+ * Locks on the guest's own files are decided here. Those on the host's files are taken there, by
+ * the rank's proxy (lock_host.c); what is kept here is what the guest's ranks have. */
+#include "lock.h"
 #include <toro/errno.h>
 #include <toro/lib.h>
 #include <toro/proc.h>
@@ -21,6 +22,7 @@ struct lock {
     uint64_t id;       /* with mnt: the file */
     const void *owner; /* rank, or open file for flock() */
     bool flock, write;
+    bool by_file; /* the owner is an open file */
     int pid;
     int64_t start, end; /* [start, end) */
 };
@@ -111,7 +113,51 @@ static bool try_lock(struct lock **want, struct lock **spare, bool unlock, int *
     return done;
 }
 
-static int set_lock(const struct lock *what, bool unlock, bool wait)
+/* The host has decided: note it. */
+static int note(struct lock **want, struct lock **spare, bool unlock)
+{
+    int err = 0;
+
+    toro_spin_lock(&guard);
+    carve(*want, spare);
+    if (!unlock && nlocks >= MAX_LOCKS) {
+        err = -ENOLCK;
+    } else if (!unlock) {
+        toro_list_push(&locks, &(*want)->link);
+        nlocks++;
+        *want = NULL;
+    }
+    toro_spin_unlock(&guard);
+    return err;
+}
+
+static uint64_t host_key(const struct lock *l)
+{
+    return l->by_file ? (uint64_t)l->owner : l->id;
+}
+
+static struct torobus_ctl_lock host_request(const struct lock *l, unsigned op)
+{
+    return (struct torobus_ctl_lock){.op = (uint8_t)op,
+                                     .type = l->write ? 1 : 0,
+                                     .by_file = l->by_file,
+                                     .key = host_key(l),
+                                     .start = (uint64_t)l->start,
+                                     .len = l->end == END ? 0 : (uint64_t)(l->end - l->start)};
+}
+
+static int ask_host(struct toro_node *n, const struct lock *what, bool unlock, bool wait)
+{
+    struct torobus_ctl_lock req =
+        host_request(what, what->flock ? TOROBUS_LOCK_FLOCK : TOROBUS_LOCK_SET);
+
+    if (unlock)
+        req.type = 2;
+    req.wait = wait && !unlock;
+    return n->mnt->ops->lock(n, &req, NULL);
+}
+
+static int set_lock(struct toro_node *n, const struct lock *what, bool unlock, bool wait)
 {
     struct lock *want = toro_kmalloc(sizeof(*want)), *spare = toro_kmalloc(sizeof(*spare));
     int err = -ENOLCK;
@@ -119,7 +165,14 @@ static int set_lock(const struct lock *what, bool unlock, bool wait)
     if (want && spare) {
         *want = *what;
         toro_list_init(&want->link);
-        if (!try_lock(&want, &spare, unlock, &err) && wait) {
+        err = n->mnt->ops->lock ? ask_host(n, what, unlock, wait) : -ENOENT;
+        if (err == 0) {
+            err = note(&want, &spare, unlock);
+            if (err)
+                (void)ask_host(n, what, true, false);
+        }
+        /* A file that has no name on the host any more is locked in the guest alone. */
+        if (err == -ENOENT && !try_lock(&want, &spare, unlock, &err) && wait) {
             int r =
                 toro_wait_event(&released, try_lock(&want, &spare, unlock, &err), UINT64_MAX, true);
 
@@ -132,11 +185,50 @@ static int set_lock(const struct lock *what, bool unlock, bool wait)
     return err;
 }
 
-int toro_posix_lock(struct toro_file *f, int cmd, struct toro_flock *l)
+static void describe(struct toro_flock *l, const struct lock *c)
+{
+    l->type = c->write ? TORO_F_WRLCK : TORO_F_RDLCK;
+    l->start = c->start;
+    l->len = c->end == END ? 0 : c->end - c->start;
+    l->pid = c->by_file ? -1 : c->pid;
+}
+
+static int get_lock(struct toro_node *n, const struct lock *w, struct toro_flock *l)
+{
+    struct torobus_ctl_lock req = host_request(w, TOROBUS_LOCK_GET);
+    struct torobus_ctl_locked a = {.type = 2};
+    struct lock *c;
+    int err = 0;
+
+    toro_spin_lock(&guard);
+    c = conflict(w);
+    if (c)
+        describe(l, c);
+    toro_spin_unlock(&guard);
+    if (c)
+        return 0;
+    if (n->mnt->ops->lock)
+        err = n->mnt->ops->lock(n, &req, &a);
+    if (err && err != -ENOENT)
+        return err;
+    if (err || a.type > 1) {
+        l->type = TORO_F_UNLCK;
+        return 0;
+    }
+    l->type = a.type == 1 ? TORO_F_WRLCK : TORO_F_RDLCK;
+    l->start = (int64_t)a.start;
+    l->len = (int64_t)a.len;
+    l->pid = a.pid;
+    return 0;
+}
+
+int toro_posix_lock(struct toro_file *f, int cmd, bool ofd, struct toro_flock *l)
 {
     struct toro_proc *p = toro_current_proc();
-    struct lock w = {.owner = p, .pid = p->pid, .write = l->type == TORO_F_WRLCK};
-    struct lock *c;
+    struct lock w = {.owner = ofd ? (const void *)f : p,
+                     .by_file = ofd,
+                     .pid = p->pid,
+                     .write = l->type == TORO_F_WRLCK};
 
     if (!f->node)
         return -EINVAL;
@@ -149,25 +241,15 @@ int toro_posix_lock(struct toro_file *f, int cmd, struct toro_flock *l)
         return -EINVAL;
     w.end = l->len == 0 ? END : l->len < 0 ? l->start : l->start + l->len;
     if (cmd != TORO_F_GETLK)
-        return set_lock(&w, l->type == TORO_F_UNLCK, cmd == TORO_F_SETLKW);
-    toro_spin_lock(&guard);
-    c = conflict(&w);
-    if (c) {
-        l->type = c->write ? TORO_F_WRLCK : TORO_F_RDLCK;
-        l->whence = 0;
-        l->start = c->start;
-        l->len = c->end == END ? 0 : c->end - c->start;
-        l->pid = c->pid;
-    } else {
-        l->type = TORO_F_UNLCK;
-    }
-    toro_spin_unlock(&guard);
-    return 0;
+        return set_lock(f->node, &w, l->type == TORO_F_UNLCK, cmd == TORO_F_SETLKW);
+    l->whence = 0;
+    return get_lock(f->node, &w, l);
 }
 
 int toro_flock_op(struct toro_file *f, unsigned op)
 {
-    struct lock w = {.owner = f, .flock = true, .write = (op & LOCK_EX) != 0, .end = END};
+    struct lock w = {
+        .owner = f, .flock = true, .by_file = true, .write = (op & LOCK_EX) != 0, .end = END};
     unsigned what = op & ~LOCK_NB;
 
     if (what != LOCK_SH && what != LOCK_EX && what != LOCK_UN)
@@ -176,10 +258,11 @@ int toro_flock_op(struct toro_file *f, unsigned op)
         return -EBADF;
     w.mnt = f->node->mnt;
     w.id = f->node->id;
-    return set_lock(&w, what == LOCK_UN, !(op & LOCK_NB));
+    return set_lock(f->node, &w, what == LOCK_UN, !(op & LOCK_NB));
 }
 
-static void drop_all(const void *owner, const struct toro_node *n)
+/* All that the owner has, on one file or on all. @return whether there was anything. */
+static bool drop_all(const void *owner, const struct toro_node *n)
 {
     bool any = false;
 
@@ -196,21 +279,31 @@ static void drop_all(const void *owner, const struct toro_node *n)
     toro_spin_unlock(&guard);
     if (any)
         toro_wake(&released, UINT32_MAX);
+    return any;
+}
+
+static void close_at_host(struct toro_node *n, uint64_t key, bool by_file)
+{
+    struct torobus_ctl_lock req = {.op = TOROBUS_LOCK_CLOSE, .by_file = by_file, .key = key};
+
+    if (n->mnt->ops->lock)
+        (void)n->mnt->ops->lock(n, &req, NULL);
 }
 
 void toro_locks_close(struct toro_file *f)
 {
-    if (f->node && nlocks)
-        drop_all(toro_current_proc(), f->node);
+    if (f->node && nlocks && drop_all(toro_current_proc(), f->node))
+        close_at_host(f->node, f->node->id, false);
 }
 
 void toro_locks_release(struct toro_file *f)
 {
-    if (f->node && nlocks)
-        drop_all(f, NULL);
+    if (f->node && nlocks && drop_all(f, NULL))
+        close_at_host(f->node, (uint64_t)f, true);
 }
 
+/* The host's locks go with the rank's EXIT. */
 void toro_locks_end(struct toro_proc *p)
 {
-    drop_all(p, NULL);
+    (void)drop_all(p, NULL);
 }

@@ -4,6 +4,7 @@
 #include <toro/errno.h>
 #include <toro/lib.h>
 #include <toro/vfs.h>
+#include "lock.h"
 #include "p9.h"
 
 #define NO_ID 0xffffffffu /* owner, group: leave them as the server makes them */
@@ -446,6 +447,7 @@ static const struct toro_fs_ops ops = {
     .symlink = op_symlink,
     .link = op_link,
     .statfs = op_statfs,
+    .lock = toro_lock_ask,
     .release = op_release,
 };
 

@@ -4,7 +4,7 @@
 
 #define SETFL_MASK (TORO_O_APPEND | TORO_O_NONBLOCK | TORO_O_ASYNC | TORO_O_DIRECT | TORO_O_NOATIME)
 
-static long lock(struct toro_file *f, int cmd, long arg)
+static long lock(struct toro_file *f, int cmd, bool ofd, long arg)
 {
     struct toro_linux_stat st = {0};
     struct toro_flock l;
@@ -23,6 +23,8 @@ static long lock(struct toro_file *f, int cmd, long arg)
         return -EINVAL;
     }
     l.whence = TORO_SEEK_SET;
+    if (ofd && l.pid != 0)
+        return -EINVAL;
     if (cmd != TORO_F_GETLK) {
         unsigned mode = f->flags & TORO_O_ACCMODE;
 
@@ -30,7 +32,7 @@ static long lock(struct toro_file *f, int cmd, long arg)
             (l.type == TORO_F_WRLCK && mode == TORO_O_RDONLY))
             return -EBADF;
     }
-    err = toro_posix_lock(f, cmd, &l);
+    err = toro_posix_lock(f, cmd, ofd, &l);
     return err || cmd != TORO_F_GETLK ? err : sys_put(arg, &l, sizeof(l));
 }
 
@@ -80,7 +82,12 @@ static long do_fcntl(struct toro_file *f, long fd, int cmd, long arg)
     case TORO_F_GETLK:
     case TORO_F_SETLK:
     case TORO_F_SETLKW:
-        return f->flags & TORO_O_PATH ? -EBADF : lock(f, cmd, arg);
+        return f->flags & TORO_O_PATH ? -EBADF : lock(f, cmd, false, arg);
+    case TORO_F_OFD_GETLK:
+    case TORO_F_OFD_SETLK:
+    case TORO_F_OFD_SETLKW:
+        return f->flags & TORO_O_PATH ? -EBADF
+                                      : lock(f, cmd - TORO_F_OFD_GETLK + TORO_F_GETLK, true, arg);
     case TORO_F_GETPIPE_SZ:
         return f->node ? -EBADF : 65536;
     default:

@@ -7,6 +7,8 @@
 #include "linux.h"
 
 struct toro_fs_ops;
+struct torobus_ctl_lock;
+struct torobus_ctl_locked;
 
 struct toro_mount {
     const struct toro_fs_ops *ops;
@@ -72,6 +74,9 @@ struct toro_fs_ops {
     int (*symlink)(struct toro_node *dir, const char *name, const char *target);
     int (*link)(struct toro_node *n, struct toro_node *dir, const char *name);
     int (*statfs)(struct toro_mount *m, struct toro_node *n, struct toro_linux_statfs *st);
+    /** Locks that others than this guest see (fs/lock.h); NULL: there is nobody else. -ENOENT: the
+     * file has no name any more. */
+    int (*lock)(struct toro_node *n, struct torobus_ctl_lock *l, struct torobus_ctl_locked *out);
     /** The last reference is gone. */
     void (*release)(struct toro_node *n);
 };
@@ -139,9 +144,10 @@ int toro_vfs_link(struct toro_node *at1, const char *from, struct toro_node *at2
 int toro_vfs_symlink(const char *target, struct toro_node *at, const char *path);
 
 /* lock.c -------------------------------------------------------------------------------------- */
-/** fcntl(F_GETLK, F_SETLK, F_SETLKW); l is in kernel memory, start is absolute, whence 0.
- *  Advisory among the ranks of this guest: QEMU's 9p server keeps no locks. */
-int toro_posix_lock(struct toro_file *f, int cmd, struct toro_flock *l);
+/** fcntl(F_GETLK, F_SETLK, F_SETLKW); l is in kernel memory, start is absolute, whence 0. ofd: the
+ * lock belongs to the open file, not to the rank (F_OFD_*). Advisory; on files of the host it is
+ * taken there. */
+int toro_posix_lock(struct toro_file *f, int cmd, bool ofd, struct toro_flock *l);
 /** flock(): op as Linux's LOCK_*. */
 int toro_flock_op(struct toro_file *f, unsigned op);
 /** The current rank closes a descriptor of f: its POSIX locks on that file go. */

@@ -179,12 +179,13 @@ enum torobus_ctl_lock_op {
 };
 
 /** A rank's locks are held by its proxy under keys of the guest's choice: one for each file that it
- * locks by fcntl(), one for each open file that it locks by flock(). */
+ * locks by fcntl(), one for each open file that it locks by flock() or F_OFD_SETLK. */
 struct torobus_ctl_lock {
-    uint32_t id;  /**< comes back in the answer */
-    uint16_t op;  /**< enum torobus_ctl_lock_op */
-    uint8_t type; /**< 0 shared, 1 exclusive, 2 none: as F_RDLCK, F_WRLCK, F_UNLCK */
-    uint8_t wait; /**< 1: answer when the lock is there */
+    uint32_t id;     /**< comes back in the answer */
+    uint8_t op;      /**< enum torobus_ctl_lock_op */
+    uint8_t type;    /**< 0 shared, 1 exclusive, 2 none: as F_RDLCK, F_WRLCK, F_UNLCK */
+    uint8_t wait;    /**< 1: answer when the lock is there */
+    uint8_t by_file; /**< the key is an open file's; both kinds are counted apart */
     uint64_t key;
     uint64_t start, len; /**< len 0: to the end of all files */
     /* then the path, canonical and absolute as the guest sees it, NUL-terminated */
