@@ -82,6 +82,7 @@ struct keeper_guest {
     bool attached[TOROBUS_MAX_CORES]; /**< a proxy has come (and may have gone) */
     bool ended[TOROBUS_MAX_CORES];
     unsigned nattached, nended;
+    bool gdb;                  /**< there is a socket for a debugger */
     struct keeper_core *cores; /**< core files that are being written */
     bool failed;               /**< its end was not asked for and has been reported */
     int wait_status;           /**< of QEMU when it was reaped */
@@ -225,11 +226,16 @@ struct keeper_settings {
     uint64_t boot_timeout_s;
     unsigned cores; /**< per rank */
     char mem[32];
+    bool gdb;                     /**< a debugger is to come */
+    char root[SHIM_PATH_MAX];     /**< what the guest sees as "/"; empty: the host's own */
     char core_dir[SHIM_PATH_MAX]; /**< of that rank alone; empty: no core files */
 };
 /** Start QEMU for a reserved guest. @return false with a line for the user. */
 bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_settings *s,
                  char err[512]);
+
+/** Pass on what the kernel has printed so far: before an end that lets nobody listen any more. */
+void keeper_console_drain(struct keeper_guest *g);
 
 /* keeper_qemu.c */
 /**
@@ -250,6 +256,12 @@ void keeper_ctl_event(struct bufferevent *bev, short what, void *arg);
 bool keeper_core(struct keeper_guest *g, uint32_t rank, const void *body, uint32_t len);
 /** The guest is gone: so are its unfinished core files. */
 void keeper_core_cancel(struct keeper_guest *g);
+
+/* keeper_gdb.c */
+/** Make the node's directory. @param[out] path of the socket. @return false with a line in err. */
+bool keeper_gdb_socket(struct keeper_guest *g, char path[SHIM_PATH_MAX], char err[512]);
+/** Remove socket and commands, and the directory if nobody else needs it. */
+void keeper_gdb_gone(struct keeper_guest *g);
 
 /* keeper_clock.c */
 void keeper_clock_start(struct keeper *k);

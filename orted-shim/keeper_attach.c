@@ -79,6 +79,10 @@ static bool parse_settings(const char *text, uint32_t len, struct keeper_setting
             ok = shim_parse_u64(text + 13, 1, 86400, &s->boot_timeout_s);
         else if (strncmp(text, "mem=", 4) == 0)
             ok = snprintf(s->mem, sizeof(s->mem), "%s", text + 4) < (int)sizeof(s->mem);
+        else if (strcmp(text, "gdb=1") == 0)
+            ok = s->gdb = true;
+        else if (strncmp(text, "root=/", 6) == 0)
+            ok = snprintf(s->root, sizeof(s->root), "%s", text + 5) < (int)sizeof(s->root);
         else if (strncmp(text, "core_dir=/", 10) == 0)
             ok = snprintf(s->core_dir, sizeof(s->core_dir), "%s", text + 9) <
                  (int)sizeof(s->core_dir);

@@ -75,6 +75,7 @@ static void check_gone(struct keeper_guest *g)
                           g->panic[0] ? "" : remedy(g->last, g->wait_status));
     g->state = KEEPER_GUEST_DEAD;
     keeper_core_cancel(g);
+    keeper_gdb_gone(g);
     keeper_ivshmem_leave(k, g->slice);
     keeper_region_retire(&k->region, g->slice);
     keeper_log("guest %s: gone", g->name);
@@ -124,9 +125,8 @@ static bool says_stopped(const char *line)
 }
 
 /** One line that QEMU or the kernel's console printed. */
-static void take_lines(struct keeper_guest *g, struct bufferevent *bev, bool qemu, bool rest)
+static void take_lines(struct keeper_guest *g, struct evbuffer *in, bool qemu, bool rest)
 {
-    struct evbuffer *in = bufferevent_get_input(bev);
     size_t n;
     char *line;
 
@@ -159,7 +159,20 @@ static void on_text(struct bufferevent *bev, void *arg)
 {
     struct keeper_guest *g = arg;
 
-    take_lines(g, bev, bev == g->errors, false);
+    take_lines(g, bufferevent_get_input(bev), bev == g->errors, false);
+}
+
+void keeper_console_drain(struct keeper_guest *g)
+{
+    struct evbuffer *all = g->console ? evbuffer_new() : NULL;
+
+    if (!all)
+        return;
+    evbuffer_add_buffer(all, bufferevent_get_input(g->console));
+    while (evbuffer_read(all, bufferevent_getfd(g->console), 4096) > 0)
+        ;
+    take_lines(g, all, false, true);
+    evbuffer_free(all);
 }
 
 static void on_text_event(struct bufferevent *bev, short what, void *arg)
@@ -169,7 +182,7 @@ static void on_text_event(struct bufferevent *bev, short what, void *arg)
 
     if (!(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
         return;
-    take_lines(g, bev, qemu, true);
+    take_lines(g, bufferevent_get_input(bev), qemu, true);
     if (qemu)
         g->errors = NULL;
     else
@@ -269,9 +282,14 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
                                  .host_cpus = k->host_cpus,
                                  .log = s->log,
                                  .spin_ns = s->spin_ns};
+    char gdb[SHIM_PATH_MAX];
     struct shim_argv args;
     char *text;
 
+    c.root = s->root[0] ? s->root : NULL;
+    if (s->gdb && !keeper_gdb_socket(g, gdb, err))
+        return false;
+    c.gdb = s->gdb ? gdb : NULL;
     if (c.spin_ns == UINT64_MAX)
         c.spin_ns = spin_ns(total_vcpus(k, g->ncores), k->host_cpus);
     g->ctl = make_link(g, &fd[1]);
@@ -332,6 +350,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
             snprintf(err, 512, "guest %s: no memory", g->name);
     }
     if (!ok) {
+        keeper_gdb_gone(g);
         keeper_guest_kill(g);
         drop_links(g);
         keeper_ivshmem_leave(k, g->slice);

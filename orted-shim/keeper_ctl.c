@@ -87,6 +87,8 @@ static void on_panic(struct keeper_guest *g, const char *body)
 {
     snprintf(g->panic, sizeof(g->panic), "kernel panic: %.900s", body);
     clean(g->panic);
+    /* registers and functions are on the console, and were printed before this was sent */
+    keeper_console_drain(g);
     keeper_guest_fail(g, 1, "guest %s: %s", g->name, g->panic);
 }
 

@@ -18,6 +18,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper_clock.c \
     orted-shim/keeper_core.c \
     orted-shim/keeper_ctl.c \
+    orted-shim/keeper_gdb.c \
     orted-shim/keeper_guest.c \
     orted-shim/keeper_info.c \
     orted-shim/keeper_ivshmem.c \
@@ -28,6 +29,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper_stop.c \
     orted-shim/proxy.h \
     orted-shim/proxy_exit.c \
+    orted-shim/proxy_gdb.c \
     orted-shim/proxy_launch.c \
     orted-shim/proxy_lock.c \
     orted-shim/proxy_main.c \

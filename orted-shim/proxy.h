@@ -21,18 +21,19 @@ struct proxy_pmix;
 
 /** What all ranks of a job have in common, and where the guest is. */
 struct proxy_job {
-    char key[17];    /**< job key */
-    char node[64];   /**< node name */
-    const char *exe; /**< absolute path */
+    char key[17];     /**< job key */
+    char node[64];    /**< node name */
+    const char *exe;  /**< absolute path on the host */
+    const char *root; /**< directory that the guest sees as "/": real path, or "" for the host's */
     char **argv;
     const char *cwd;
     uint32_t umask;
     uint32_t flags; /**< TOROBUS_START_* */
     uint32_t world_size;
     uint32_t local_size;
-    uint32_t cores; /**< per rank */
-    char settings[512 +
-                  SHIM_PATH_MAX]; /**< "name=value" strings for the keeper, NUL-terminated each */
+    uint32_t cores;                         /**< per rank */
+    char settings[512 + 2 * SHIM_PATH_MAX]; /**< "name=value" strings for the keeper, NUL-terminated
+                                               each */
     uint32_t settings_len;
     enum shim_fs fs; /**< what the guest may do with the host's files */
 };
@@ -94,6 +95,10 @@ void proxy_leave(struct proxy *p);
 void proxy_send_attach(struct proxy *p);
 /** Send RANK_START. @return false with a line for the user. */
 bool proxy_send_start(struct proxy *p, char err[256]);
+
+/* proxy_gdb.c */
+/** The rank waits for a debugger: write what that must know and tell the user. */
+void proxy_gdb(struct proxy *p, const struct torobus_ctl_started *s);
 
 /* proxy_stdio.c */
 bool proxy_stdio_open(struct proxy *p, bool has_stdin);

@@ -27,6 +27,13 @@ static bool add_string(struct evbuffer *b, const char *s)
     return evbuffer_add(b, s, strlen(s) + 1) == 0;
 }
 
+/** A path as the guest sees it; run_job() has made sure that it does. */
+static const char *inside(const struct proxy_job *job, const char *path)
+{
+    path += strlen(job->root);
+    return *path ? path : "/";
+}
+
 bool proxy_send_start(struct proxy *p, char err[256])
 {
     struct torobus_ctl_start s = {.flags = p->job->flags,
@@ -37,7 +44,8 @@ bool proxy_send_start(struct proxy *p, char err[256])
                                   .gid = getgid(),
                                   .umask = p->job->umask};
     struct evbuffer *b = evbuffer_new();
-    bool ok = b && add_string(b, p->job->cwd) && add_string(b, p->job->exe);
+    bool ok = b && add_string(b, inside(p->job, p->job->cwd)) &&
+              add_string(b, inside(p->job, p->job->exe));
     size_t len;
 
     for (char **a = p->job->argv; ok && *a; a++, s.argc++)

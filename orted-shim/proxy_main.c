@@ -122,6 +122,9 @@ static bool small_frame(struct proxy *p, const struct torobus_ctl_hdr *h, const 
             return false;
         shim_step("rank %u: enters the program", p->world_rank);
         p->state = PROXY_RUNNING;
+        if ((p->job->flags & TOROBUS_START_STOP) != 0 &&
+            h->len == sizeof(struct torobus_ctl_started))
+            proxy_gdb(p, (const struct torobus_ctl_started *)body);
         return true;
     case TOROBUS_CTL_EXIT:
         if (p->state < PROXY_STARTING || h->arg > PROXY_SIGNALED + 64 || h->arg == PROXY_SIGNALED)

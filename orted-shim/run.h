@@ -12,6 +12,8 @@ struct run_options {
     uint32_t n;     /**< -n; 0: not given */
     uint32_t cores; /**< per rank */
     bool dry_run;
+    bool gdb;
+    const char *root; /**< as given, or NULL */
     enum shim_fs fs;
     uint64_t log;
     uint64_t timeout_s;

@@ -17,6 +17,8 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
                                  .kernel = kernel,
                                  .name = job->node,
                                  .fs = o->fs,
+                                 .root = job->root[0] ? job->root : NULL,
+                                 .gdb = o->gdb ? "SOCKET" : NULL,
                                  .ncores = (o->n ? o->n : 1) * o->cores,
                                  .vectors = TOROBUS_MAX_CORES,
                                  .kernel_mib = 64,
@@ -44,7 +46,7 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
     printf(o->cores == 1 ? "one per virtual CPU" : "%u virtual CPUs each", o->cores);
     printf(" (%u host core%s)\n", c.host_cpus, c.host_cpus == 1 ? "" : "s");
     printf("memory       %s\n", o->mem_text ? o->mem_text : "up to 7/8 of what the host has free");
-    printf("files        %s\n", shim_fs_name(o->fs));
+    printf("files        %s%s%s\n", shim_fs_name(o->fs), job->root[0] ? " below " : "", job->root);
     printf("accelerator  %s (%s)\n", shim_accel_name(c.accel), reason);
     printf("QEMU         %d.%d\n", version / 100, version % 100);
     printf("time limit   %" PRIu64 " s to report in\n\n", o->timeout_s);

@@ -56,9 +56,36 @@ static void setting(struct proxy_job *job, const char *fmt, ...)
     job->settings_len += (uint32_t)n + 1;
 }
 
+/** The guest's "/". Program and directory must lie in it. */
+static void set_root(struct proxy_job *job, const char *given)
+{
+    static char root[SHIM_PATH_MAX];
+    const char *const needed[] = {job->exe, job->cwd};
+    struct stat st;
+    size_t n;
+
+    job->root = root;
+    if (!given)
+        return;
+    if (!realpath(given, root) || stat(root, &st) != 0)
+        shim_die(SHIM_EXIT_USAGE, "--root %s: %s", given, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        shim_die(SHIM_EXIT_USAGE, "--root %s: this is no directory", given);
+    if (strcmp(root, "/") == 0)
+        root[0] = '\0';
+    n = strlen(root);
+    for (unsigned i = 0; i < 2; i++)
+        if (strncmp(needed[i], root, n) != 0 || (needed[i][n] != '/' && needed[i][n] != '\0'))
+            shim_die(SHIM_EXIT_USAGE,
+                     "--root %s: the %s lies outside of it: %s; the guest could not see it", given,
+                     i == 0 ? "program" : "current directory", needed[i]);
+    if (n > 0)
+        setting(job, "root=%s", root);
+}
+
 void run_job(struct proxy_job *job, const struct run_options *o)
 {
-    static char exe[SHIM_PATH_MAX], cwd[SHIM_PATH_MAX];
+    static char exe[SHIM_PATH_MAX], cwd[SHIM_PATH_MAX], real[SHIM_PATH_MAX];
     const char *strace = shim_env_get(&o->env, "TORO_STRACE");
     const char *core = shim_env_get(&o->env, "TORO_CORE");
     char err[512];
@@ -71,13 +98,19 @@ void run_job(struct proxy_job *job, const struct run_options *o)
         shim_die(SHIM_EXIT_FAIL, "the current directory is gone: %s", strerror(errno));
     if (!shim_node_name(job->node))
         shim_die(SHIM_EXIT_FAIL, "TOROBUS_NODE or the host's name cannot be a node's name");
-    job->exe = exe;
+    /* through no symlinks: those may lead elsewhere in the guest */
+    job->exe = o->root && realpath(exe, real) ? real : exe;
     job->cwd = cwd;
     job->argv = o->app;
     job->umask = (uint32_t)umask(0);
     umask((mode_t)job->umask);
     if (strace && *strace && strcmp(strace, "0") != 0)
         job->flags |= TOROBUS_START_STRACE;
+    if (o->gdb) {
+        job->flags |= TOROBUS_START_STOP;
+        setting(job, "gdb=1");
+    }
+    set_root(job, o->root);
     job->cores = o->cores;
     job->fs = o->fs;
     setting(job, "fs=%s", shim_fs_name(o->fs));

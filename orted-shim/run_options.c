@@ -31,13 +31,16 @@ static const char help[] =
     "                    mpirun --map-by ...:PE=N says, else 1)\n"
     "  --mem SIZE        memory that the guest's ranks may use together (K, M, G)\n"
     "  --fs none|ro|rw   files of the host that the guest sees (default rw)\n"
+    "  --root DIR        the directory that the guest sees as / (default /)\n"
+    "  --gdb             stop each rank before main and print how to attach gdb\n"
     "  --timeout SECS    time for the guest to report in (default 60)\n"
     "  -x VAR[=VALUE]    set a variable for the ranks\n"
     "  -v, --verbose     tell each step with its time; twice: the kernel's steps too\n"
     "  --dry-run         print the plan and QEMU's command line, start nothing\n"
     "  --help, --version\n"
     "\n"
-    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_CORES_PER_RANK, TOROBUS_BOOT_TIMEOUT and\n"
+    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_ROOT, TOROBUS_GDB,\n"
+    "TOROBUS_CORES_PER_RANK, TOROBUS_BOOT_TIMEOUT and\n"
     "TOROBUS_SPIN_NS give defaults;\n"
     "TOROBUS_GUESTS and TOROBUS_SLICE_SIZE shape the region; TOROBUS_ACCEL=auto|kvm|tcg;\n"
     "TOROBUS_QEMU and TOROBUS_KERNEL name the files to use; TORO_STRACE=1 prints system calls,\n"
@@ -46,13 +49,25 @@ static const char help[] =
     "Exit status: that of the first rank that failed; 128 + signal if a signal ended it; 2 for a\n"
     "wrong command line, 126 or 127 if the program cannot run in a guest or is not there.\n";
 
-enum { OPT_MEM = 256, OPT_CORES, OPT_FS, OPT_TIMEOUT, OPT_DRY, OPT_HELP, OPT_VERSION };
+enum {
+    OPT_MEM = 256,
+    OPT_CORES,
+    OPT_FS,
+    OPT_ROOT,
+    OPT_GDB,
+    OPT_TIMEOUT,
+    OPT_DRY,
+    OPT_HELP,
+    OPT_VERSION
+};
 
 static const struct option longopts[] = {
     {"np", required_argument, NULL, 'n'},
     {"cores-per-rank", required_argument, NULL, OPT_CORES},
     {"mem", required_argument, NULL, OPT_MEM},
     {"fs", required_argument, NULL, OPT_FS},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"gdb", no_argument, NULL, OPT_GDB},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"verbose", no_argument, NULL, 'v'},
     {"dry-run", no_argument, NULL, OPT_DRY},
@@ -77,12 +92,16 @@ static void set_fs(struct run_options *o, const char *what, const char *text)
 static void defaults(struct run_options *o)
 {
     const char *mem = getenv("TOROBUS_MEM"), *fs = getenv("TOROBUS_FS");
+    const char *root = getenv("TOROBUS_ROOT"), *gdb = getenv("TOROBUS_GDB");
     char err[256];
 
     memset(o, 0, sizeof(*o));
     o->fs = SHIM_FS_RW;
     if (mem && *mem)
         set_mem(o, "TOROBUS_MEM", mem);
+    if (root && *root)
+        o->root = root;
+    o->gdb = gdb && *gdb && strcmp(gdb, "0") != 0;
     if (fs && *fs)
         set_fs(o, "TOROBUS_FS", fs);
     if (!shim_parse_env("TOROBUS_BOOT_TIMEOUT", false, 1, 86400, 60, &o->timeout_s, err) ||
@@ -151,6 +170,12 @@ void run_options(struct run_options *o, int argc, char **argv)
             break;
         case OPT_FS:
             set_fs(o, "--fs", optarg);
+            break;
+        case OPT_ROOT:
+            o->root = optarg;
+            break;
+        case OPT_GDB:
+            o->gdb = true;
             break;
         case OPT_TIMEOUT:
             if (!shim_parse_u64(optarg, 1, 86400, &o->timeout_s))

@@ -2,6 +2,8 @@
 /* The QEMU command line of a guest, as a pure function of its configuration. */
 #include "shim_qemuargv.h"
 
+#include "shim_path.h"
+
 #include "torobus/boot.h"
 
 #include <inttypes.h>
@@ -57,8 +59,23 @@ static void add(struct shim_argv *a, bool *ok, const char *fmt, ...)
     a->v[a->n] = NULL;
 }
 
+/** As QEMU wants a comma inside a value. @return false if the path is too long. */
+static bool double_commas(const char *path, char out[2 * SHIM_PATH_MAX])
+{
+    if (strlen(path) >= SHIM_PATH_MAX)
+        return false;
+    for (; *path; path++) {
+        *out++ = *path;
+        if (*path == ',')
+            *out++ = ',';
+    }
+    *out = '\0';
+    return true;
+}
+
 bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
 {
+    char root[2 * SHIM_PATH_MAX];
     bool ok = true;
 
     memset(a, 0, sizeof(*a));
@@ -101,7 +118,8 @@ bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
     add(a, &ok, "virtserialport,nr=1,chardev=ctl,name=" TOROBUS_PORT_CTL);
     /* With fs=none too: the kernel loads the program from there, but shows the ranks nothing. */
     add(a, &ok, "-fsdev");
-    add(a, &ok, "local,id=root,path=/,security_model=none,multidevs=remap%s",
+    ok = ok && double_commas(c->root ? c->root : "/", root);
+    add(a, &ok, "local,id=root,path=%s,security_model=none,multidevs=remap%s", root,
         c->fs == SHIM_FS_RW ? "" : ",readonly=on");
     add(a, &ok, "-device");
     add(a, &ok, "virtio-9p-pci,fsdev=root,mount_tag=" TOROBUS_9P_TAG);
@@ -111,6 +129,14 @@ bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
     add(a, &ok, "isa-serial,chardev=console");
     add(a, &ok, "-device");
     add(a, &ok, "isa-debug-exit,iobase=0x%x,iosize=4", TOROBUS_DEBUG_EXIT);
+
+    if (c->gdb) {
+        char path[2 * SHIM_PATH_MAX];
+
+        ok = ok && double_commas(c->gdb, path);
+        add(a, &ok, "-gdb");
+        add(a, &ok, "unix:%s,server=on,wait=off", path);
+    }
 
     add(a, &ok, "-kernel");
     add(a, &ok, "%s", c->kernel);

@@ -16,6 +16,8 @@ struct shim_qemu_config {
     const char *name;   /**< node name, shim_node_ok() */
     enum shim_accel accel;
     enum shim_fs fs;
+    const char *root;    /**< directory that the guest sees as "/"; NULL: the host's own */
+    const char *gdb;     /**< path of the debugger's socket, or NULL */
     unsigned guest;      /**< slice index */
     unsigned ncores;     /**< vCPUs */
     unsigned vectors;    /**< MSI-X vectors of the ivshmem device: the most any peer may have */

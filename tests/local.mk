@@ -116,6 +116,8 @@ mpi_sh = \
     tests/mpi/t-exit.sh \
     tests/mpi/t-diagnosis.sh \
     tests/mpi/t-core.sh \
+    tests/mpi/t-gdb.sh \
+    tests/mpi/t-root.sh \
     tests/mpi/t-memory.sh \
     tests/mpi/t-locks.sh \
     tests/mpi/t-signal.sh \

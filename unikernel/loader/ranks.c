@@ -12,8 +12,9 @@
 #include <toro/lib.h>
 
 /* Thread ids: guests number apart, so that file names made from a pid do not meet. */
-#define TID_STRIDE 32768
-#define TID_FIRST  1000
+#define TID_STRIDE     32768
+#define TID_FIRST      1000
+#define RESUME_LOOK_NS 50000000ull
 
 /* Slots keep an ended rank's struct until the next one starts there: whoever still holds the
  * pointer sees a dead rank, never freed memory. */
@@ -124,12 +125,23 @@ static int prepare(struct toro_proc *p, const char **why)
     return 0;
 }
 
+/* A debugger stores into p->resume when it has set its breakpoints; nobody tells us. */
+static void wait_for_debugger(struct toro_proc *p, struct toro_thread *t)
+{
+    t->where = "waits for a debugger";
+    while (atomic_load_explicit(&p->resume, memory_order_relaxed) == 0 && !t->killed) {
+        toro_block_begin();
+        (void)toro_block(arch_now_ns() + RESUME_LOOK_NS, false);
+    }
+    t->where = NULL;
+}
+
 static void rank_main(void *arg)
 {
     struct toro_proc *p = arg;
     struct toro_thread *t = toro_current();
     const char *why = "";
-    bool stop = (p->start_flags & TOROBUS_START_STOP) != 0;
+    struct torobus_ctl_started started;
     int err = prepare(p, &why);
 
     if (err != 0) {
@@ -147,11 +159,10 @@ static void rank_main(void *arg)
     toro_kfree(p->start_body);
     p->start_body = NULL;
     p->start_ns = arch_now_ns();
-    (void)toro_ctl_send(TOROBUS_CTL_STARTED, p->index, 0, NULL, 0);
-    if (stop) {
-        p->stopped = true;
-        toro_thread_interrupt(t);
-    }
+    started = (struct torobus_ctl_started){p->load_bias, p->entry, (uint64_t)&p->resume};
+    (void)toro_ctl_send(TOROBUS_CTL_STARTED, p->index, 0, &started, sizeof(started));
+    if ((p->start_flags & TOROBUS_START_STOP) != 0)
+        wait_for_debugger(p, t);
     toro_user_return(arch_user_frame(&t->arch), false);
     arch_enter_user(&t->arch);
 }

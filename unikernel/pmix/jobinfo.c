@@ -6,6 +6,9 @@
 #include <toro/boot.h>
 
 /* ORTE's form: job family << 16 | local job number, and family 0 is not a real one. */
+/* Where ranks of one guest may have files in common: MPI-IO's sharedfp/sm asks. The host's session
+ * directory is no such place: what is mapped there is not shared at once. */
+#define SESSION_DIR      "/dev/shm"
 #define STANDALONE_JOBID 65537u
 
 struct pmix_job *toro_pmix_job_find(const char *nspace, uint32_t nslen)
@@ -134,6 +137,8 @@ static int32_t standalone_job(struct pmix_job *j, uint32_t n)
         st = level_str(j, "pmix.nlist", all, toro_boot.name);
     if (st == 0)
         st = level_str(j, "pmix.mapby", all, "CORE");
+    if (st == 0)
+        st = level_str(j, "pmix.nsdir", all, SESSION_DIR);
     /* of every rank: they are the same for everybody and known from the start */
     for (uint32_t r = 0; st == 0 && r < n; r++) {
         st = level_u16(j, "pmix.lrank", r, r);
@@ -245,7 +250,7 @@ int32_t toro_pmix_hosted(struct pmix_client *c, const struct pmix_msg *reply)
         return TOROBUS_PMIX_ERR_NOMEM;
     PMIX_EACH(reply, it)
     {
-        if (toro_pmix_key_starts(it, "toro."))
+        if (toro_pmix_key_starts(it, "toro.") || toro_pmix_key_is(it, "pmix.nsdir"))
             continue;
         st = toro_pmix_kv_put(j, NULL, true, it);
         /* only the first rank's: who is local must not change while fences run */
@@ -257,6 +262,8 @@ int32_t toro_pmix_hosted(struct pmix_client *c, const struct pmix_msg *reply)
         if (st != 0)
             break;
     }
+    if (st == 0)
+        st = level_str(j, "pmix.nsdir", TOROBUS_PMIX_RANK_WILDCARD, SESSION_DIR);
     if (st != 0) {
         if (j->clients == 0)
             toro_pmix_job_put(j);

@@ -67,6 +67,7 @@ struct toro_proc {
     uint64_t itimer_interval;
     struct toro_waitq sigwait; /**< threads that a stop or sigtimedwait keeps */
     bool stopped, dead;
+    _Atomic uint32_t resume;    /**< with TOROBUS_START_STOP: set by the debugger */
     struct toro_thread *dumper; /**< writes a core file; the other threads keep still */
     enum toro_core_state { TORO_CORE_NONE, TORO_CORE_ASKED, TORO_CORE_DONE } core_state;
     bool report_syscalls;       /**< TORO_SYSCALL_REPORT is in the environment */
