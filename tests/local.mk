@@ -71,9 +71,12 @@ abi_bins = \
     tests/abi/files.abi \
     tests/abi/fpu.abi \
     tests/abi/futex.abi \
+    tests/abi/itimers.abi \
     tests/abi/limits.abi \
+    tests/abi/locks.abi \
     tests/abi/mapfile.abi \
     tests/abi/memory.abi \
+    tests/abi/mutexes.abi \
     tests/abi/nosys.abi \
     tests/abi/pipes.abi \
     tests/abi/polling.abi \

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -165,6 +167,51 @@ static void test_break(void)
 }
 
 /* A long job must not grow by what it gives back. */
+/* Blocks of several arenas, each freed by another thread than its own. */
+enum { THREADS = 8, BLOCKS = 4000, RING = 64 };
+static unsigned char *_Atomic slot[THREADS][RING];
+
+static void *arena_user(void *arg)
+{
+    unsigned me = (unsigned)(uintptr_t)arg, next = (me + 1) % THREADS;
+    uintptr_t bad = 0;
+
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        size_t n = 32 + i * 37 % 3000;
+        unsigned char *p = malloc(n), *old;
+
+        if (p == NULL)
+            return (void *)1;
+        memset(p, (int)(n & 255), n);
+        memcpy(p, &n, sizeof(n));
+        old = atomic_exchange(&slot[next][i % RING], p);
+        if (old == NULL)
+            continue;
+        memcpy(&n, old, sizeof(n));
+        bad += n > 4000 || !all(old + sizeof(n), n - sizeof(n), (int)(n & 255));
+        free(old);
+    }
+    return (void *)bad;
+}
+
+static void test_arenas(void)
+{
+    pthread_t t[THREADS];
+    uintptr_t bad = 0;
+    void *r;
+
+    for (uintptr_t i = 0; i < THREADS; i++)
+        t_ok(pthread_create(&t[i], NULL, arena_user, (void *)i) == 0, "thread %d", (int)i);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(t[i], &r);
+        bad += (uintptr_t)r;
+    }
+    for (int i = 0; i < THREADS; i++)
+        for (int k = 0; k < RING; k++)
+            free(slot[i][k]);
+    t_ok(bad == 0, "%d threads allocate and free each other's blocks", THREADS);
+}
+
 static void test_churn(void)
 {
     bool good = true;
@@ -190,6 +237,7 @@ int main(void)
     test_advise();
     test_remap();
     test_break();
+    test_arenas();
     test_churn();
     return t_done();
 }

@@ -3,7 +3,6 @@
  * guests at once, to see who gets what. No MPI.
  *
  * usage: lock hold|try|count|interrupt|threads fcntl|flock|ofd FILE [N] */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

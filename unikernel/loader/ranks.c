@@ -75,7 +75,7 @@ void toro_proc_finish(struct toro_proc *p)
 {
     uint32_t index = p->index, exit_arg;
 
-    toro_timer_cancel(&p->itimer);
+    toro_proc_timers_end(p);
     toro_bus_proc_end(p);
     toro_pmix_proc_end(p);
     exit_arg = p->exit_arg; /* the end without finalize is an error */

@@ -9,8 +9,12 @@
 #define FUTEX_REQUEUE         3
 #define FUTEX_CMP_REQUEUE     4
 #define FUTEX_WAKE_OP         5
+#define FUTEX_LOCK_PI         6
+#define FUTEX_UNLOCK_PI       7
+#define FUTEX_TRYLOCK_PI      8
 #define FUTEX_WAIT_BITSET     9
 #define FUTEX_WAKE_BITSET     10
+#define FUTEX_LOCK_PI2        13
 #define FUTEX_PRIVATE_FLAG    128
 #define FUTEX_CLOCK_REALTIME_ 256
 #define FUTEX_BITS_ALL        0xffffffffu
@@ -35,7 +39,7 @@ struct waiter {
     struct bucket *_Atomic bucket; /* NULL once woken */
     struct bucket *last;           /* as bucket, and still so when woken */
     uint64_t addr;
-    uint32_t bits;
+    uint32_t bits; /* 0: waits for a lock that is handed over (pi_*) */
 };
 
 static struct bucket buckets[NBUCKETS];
@@ -200,7 +204,7 @@ static long requeue(uint64_t from, uint64_t to, unsigned nwake, unsigned nmove,
 
         if (moved >= (long)nmove)
             break;
-        if (w->addr != from)
+        if (w->addr != from || w->bits == 0)
             continue;
         toro_list_del(&w->link);
         w->addr = to;
@@ -292,6 +296,128 @@ static long wake_and_op(uint64_t from, uint64_t to, unsigned n, unsigned n2, uin
     return r;
 }
 
+/* First one that waits for the lock, and whether there are more. Bucket locked. */
+static struct waiter *pi_first(struct bucket *b, uint64_t addr, bool *more)
+{
+    struct waiter *first = NULL;
+
+    *more = false;
+    toro_list_each(&b->waiters, it)
+    {
+        struct waiter *w = toro_list_entry(it, struct waiter, link);
+
+        if (w->addr != addr || w->bits != 0)
+            continue;
+        if (first != NULL) {
+            *more = true;
+            break;
+        }
+        first = w;
+    }
+    return first;
+}
+
+/* Bucket locked. The lock goes to the next one, or is free. @return 0, -EPERM if `tid` has not got
+ * it, or -EFAULT. */
+static int pi_hand_over(struct bucket *b, uint64_t addr, uint32_t tid, uint32_t mark)
+{
+    bool more;
+    struct waiter *next = pi_first(b, addr, &more);
+    uint32_t old, want, new = next != NULL ? (uint32_t)next->thread->tid : 0;
+
+    if (arch_user_load32((const uint32_t *)addr, &old) != 0)
+        return -EFAULT;
+    new |= (more ? FUTEX_WAITERS : 0) | mark;
+    do {
+        if ((old & FUTEX_TID_MASK) != tid)
+            return -EPERM;
+        want = old;
+        if (arch_user_cmpxchg32((uint32_t *)addr, &old, new) != 0)
+            return -EFAULT;
+    } while (old != want);
+    if (next != NULL)
+        wake_one(next);
+    return 0;
+}
+
+/* Bucket locked: take it if it is free, else note that somebody waits. @return 0, 1 it is held,
+ * or -errno. */
+static int pi_take(uint64_t addr, uint32_t tid)
+{
+    uint32_t old, want, new;
+
+    if (arch_user_load32((const uint32_t *)addr, &old) != 0)
+        return -EFAULT;
+    do {
+        if ((old & FUTEX_TID_MASK) == tid)
+            return -EDEADLK;
+        want = old;
+        new = (old & FUTEX_TID_MASK) == 0 ? tid | (old & (FUTEX_OWNER_DIED | FUTEX_WAITERS))
+                                          : old | FUTEX_WAITERS;
+        if (arch_user_cmpxchg32((uint32_t *)addr, &old, new) != 0)
+            return -EFAULT;
+    } while (old != want);
+    return (old & FUTEX_TID_MASK) == 0 ? 0 : 1;
+}
+
+/* Locks that are handed to the longest waiting one: what glibc's PTHREAD_PRIO_INHERIT mutexes use.
+ * There are no priorities to inherit. */
+static long pi_lock(uint64_t addr, uint64_t deadline, bool try)
+{
+    struct bucket *b = bucket_of(addr);
+    struct waiter w = {.thread = toro_current(), .addr = addr, .last = b};
+    struct arch_frame *f = arch_user_frame(&w.thread->arch);
+    int r;
+
+    if (addr % 4 != 0)
+        return -EINVAL;
+    if (!word_ok(addr))
+        return -EFAULT;
+    toro_list_init(&w.link);
+    atomic_init(&w.bucket, b);
+    toro_block_begin();
+    lock(b);
+    r = pi_take(addr, (uint32_t)w.thread->tid);
+    if (r <= 0 || try) {
+        unlock(b);
+        return r > 0 ? -EAGAIN : r;
+    }
+    toro_list_push(&b->waiters, &w.link);
+    unlock(b);
+    w.thread->where = "futex";
+    do
+        r = toro_block(deadline, true);
+    while (r == 0 && atomic_load_explicit(&w.bucket, memory_order_acquire) != NULL);
+    w.thread->where = NULL;
+    if (leave(&w)) { /* handed over */
+        lock(w.last);
+        unlock(w.last);
+        return 0;
+    }
+    if (r == -EINTR) {
+        /* Callers do not know EINTR here: after the handler the call is made again. */
+        f->rip -= 2;
+        f->rcx = f->rip;
+        return w.thread->sysno;
+    }
+    return r;
+}
+
+static long pi_unlock(uint64_t addr)
+{
+    struct bucket *b = bucket_of(addr);
+    int r;
+
+    if (addr % 4 != 0)
+        return -EINVAL;
+    if (!word_ok(addr))
+        return -EFAULT;
+    lock(b);
+    r = pi_hand_over(b, addr, (uint32_t)toro_current()->tid, 0);
+    unlock(b);
+    return r;
+}
+
 long sys_futex(long uaddr, long op0, long val, long timeout, long uaddr2, long val3)
 {
     int op = (int)op0 & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME_);
@@ -328,16 +454,36 @@ long sys_futex(long uaddr, long op0, long val, long timeout, long uaddr2, long v
     case FUTEX_WAKE_OP:
         return wake_and_op((uint64_t)uaddr, (uint64_t)uaddr2, (unsigned)TORO_MAX((int)val, 1),
                            (unsigned)TORO_MAX((int)timeout, 1), (uint32_t)val3);
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        if (timeout != 0) {
+            r = sys_timespec_get((void *)timeout, &ns);
+            if (r != 0)
+                return r;
+            deadline = sys_deadline(op == FUTEX_LOCK_PI || realtime, true, ns);
+        }
+        return pi_lock((uint64_t)uaddr, deadline, false);
+    case FUTEX_TRYLOCK_PI:
+        return pi_lock((uint64_t)uaddr, 0, true);
+    case FUTEX_UNLOCK_PI:
+        return pi_unlock((uint64_t)uaddr);
     default:
         return -ENOSYS;
     }
 }
 
 /* A mutex that the ending thread held: mark it, wake one who waits. */
-static void robust_one(uint64_t addr, int tid)
+static void robust_one(uint64_t addr, int tid, bool pi)
 {
+    struct bucket *b = bucket_of(addr);
     uint32_t old, want;
 
+    if (pi && word_ok(addr)) {
+        lock(b);
+        (void)pi_hand_over(b, addr, (uint32_t)tid, FUTEX_OWNER_DIED);
+        unlock(b);
+        return;
+    }
     if (!word_ok(addr) || arch_user_load32((const uint32_t *)addr, &old) != 0)
         return;
     do {
@@ -360,21 +506,24 @@ static void robust_list(struct toro_thread *t)
         uint64_t pending;
     } head;
     uint64_t entry, next;
+    bool pi;
 
     if (t->robust_list == 0 || !toro_user_ok((void *)t->robust_list, sizeof(head)) ||
         toro_copy_from_user(&head, (void *)t->robust_list, sizeof(head)) != 0)
         return;
-    /* Bit 0 of an entry marks a priority-inheritance mutex: not served. */
+    /* Bit 0 of an entry marks a mutex that is handed over. */
     entry = head.next & ~1ull;
+    pi = head.next & 1;
     for (unsigned n = 0; n < ROBUST_MAX && entry != t->robust_list; n++) {
         if (!toro_user_ok((void *)entry, 8) || toro_copy_from_user(&next, (void *)entry, 8) != 0)
             break;
         if (entry != (head.pending & ~1ull))
-            robust_one(entry + (uint64_t)head.offset, t->tid);
+            robust_one(entry + (uint64_t)head.offset, t->tid, pi);
         entry = next & ~1ull;
+        pi = next & 1;
     }
     if (head.pending != 0)
-        robust_one((head.pending & ~1ull) + (uint64_t)head.offset, t->tid);
+        robust_one((head.pending & ~1ull) + (uint64_t)head.offset, t->tid, head.pending & 1);
 }
 
 void sys_futex_thread_end(struct toro_thread *t)

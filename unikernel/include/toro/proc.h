@@ -65,6 +65,10 @@ struct toro_proc {
     struct toro_rlimit rlimit[TORO_NRLIMITS];
     struct toro_timer itimer; /**< ITIMER_REAL */
     uint64_t itimer_interval;
+    struct {
+        struct toro_timer timer;
+        uint64_t at, interval; /**< of toro_proc_cpu_ns(); at 0: off */
+    } cpu_timer[2];            /**< ITIMER_VIRTUAL, ITIMER_PROF */
     struct toro_waitq sigwait; /**< threads that a stop or sigtimedwait keeps */
     bool stopped, dead;
     _Atomic uint32_t resume;    /**< with TOROBUS_START_STOP: set by the debugger */
@@ -93,6 +97,8 @@ _Noreturn void toro_proc_thread_end(void);
 void toro_proc_finish(struct toro_proc *p);
 /** Signal state of a new rank (sys/signal.c). */
 void toro_proc_signals_init(struct toro_proc *p);
+/** The rank's interval timers are over (sys/itimer.c). */
+void toro_proc_timers_end(struct toro_proc *p);
 /** Answer QUERY frames (sys/report.c). */
 void toro_reports_init(void);
 /** A new tid, unique among the guest's. */
