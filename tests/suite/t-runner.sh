@@ -92,7 +92,7 @@ verdicts() # LINES of the list, then run-suite's arguments: "key place: verdict"
     printf '%s\n' "$1" >"$suite/testlist"
     shift
     case "$*" in
-    *--failed*) ;;
+    *--failed* | *--report*) ;;
     *) rm -rf "$tmp/logs" ;;
     esac
     tap_capture "$run_suite" "$suite" --logs "$tmp/logs" --tap "$tmp/tap" --junit "$tmp/junit" \
@@ -198,6 +198,11 @@ second 2: 1=flaky native=pass" "a failure is tried again"
 verdicts 'second 2
 native-only 2' --where native,1 --failed
 like "$out" "*1 passed at the second try*" "--failed keeps what passed"
+runs_before=$(ls "$tmp/logs"/*/*.log | wc -l)
+printf 'good 7\n' >>"$suite/testlist"
+tap_capture "$run_suite" "$suite" --logs "$tmp/logs" --where native,1 --report
+like "$out" "*2 skipped*" "--report runs nothing"
+is "$(ls "$tmp/logs"/*/*.log | wc -l)" "$runs_before" "indeed"
 
 verdicts 'daemon 2' --where native,1
 is "$got" "daemon 2: 1=fail native=pass" "who leaves processes behind has failed"

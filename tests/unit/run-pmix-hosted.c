@@ -20,6 +20,7 @@ static void init_reply(unsigned index, uint32_t uid, const char *peers)
     t_u32(&tx, "pmix.job.size", WILD, 4);
     t_u32(&tx, "pmix.local.size", WILD, 2);
     t_str(&tx, "pmix.lpeers", WILD, peers);
+    t_str(&tx, "pmix.nsdir", WILD, "/host/session");
     t_item(&tx, "pmix.lrank", TOROBUS_PMIX_T_U16, 2 + index, &lrank, 2);
     t_str(&tx, "pmix.hname", 2 + index, "vm1");
     k_from_proxy(index, &tx, 16 + tx.h.len);
@@ -134,6 +135,8 @@ static void init(void)
     t_ok(t_is_str(&rx, TOROBUS_PMIX_K_NSPACE, 0, NS) && t_is_u32(&rx, TOROBUS_PMIX_K_RANK, 0, 2) &&
              t_is_u32(&rx, "pmix.job.size", WILD, 4) && t_is_str(&rx, "pmix.hname", 2, "vm1"),
          "arrives with its job data");
+    t_ok(t_is_str(&rx, "pmix.nsdir", WILD, "/dev/shm"),
+         "the directory of shared files is the guest's");
     down();
 }
 

@@ -83,6 +83,7 @@ static void init(void)
              t_is_u32(&rx, "pmix.num.nodes", WILD, 1),
          "sizes");
     t_ok(t_is_str(&rx, "pmix.lpeers", WILD, "0,1,2"), "local peers");
+    t_ok(t_is_str(&rx, "pmix.nsdir", WILD, "/dev/shm"), "the directory of files that ranks share");
     t_ok(t_value(&rx, "pmix.lrank", 1, &n) && n == 2 && t_value(&rx, "pmix.nrank", 1, &n) && n == 2,
          "local and node rank are 16 bits wide");
     t_ok(t_is_u32(&rx, "pmix.appnum", 1, 0) && t_is_str(&rx, "pmix.hname", 1, "testnode"),

@@ -5,10 +5,10 @@
 
 #include <toro/boot.h>
 
-/* ORTE's form: job family << 16 | local job number, and family 0 is not a real one. */
 /* Where ranks of one guest may have files in common: MPI-IO's sharedfp/sm asks. The host's session
  * directory is no such place: what is mapped there is not shared at once. */
-#define SESSION_DIR      "/dev/shm"
+#define SESSION_DIR "/dev/shm"
+/* ORTE's form: job family << 16 | local job number, and family 0 is not a real one. */
 #define STANDALONE_JOBID 65537u
 
 struct pmix_job *toro_pmix_job_find(const char *nspace, uint32_t nslen)

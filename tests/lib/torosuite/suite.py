@@ -26,7 +26,7 @@ class Suite:
         self.compares = False
         self.store = os.path.join(options.logs, "results.json")
         self.before = {}
-        if (options.resume or options.failed) and os.path.isfile(self.store):
+        if (options.resume or options.failed or options.report) and os.path.isfile(self.store):
             with open(self.store, encoding="utf-8") as file:
                 self.before = json.load(file)
 
@@ -104,10 +104,12 @@ class Suite:
     async def run(self, entry, place):
         """The result of one entry in one place."""
         old = self.before.get(place.name, {}).get(entry.key)
-        if old and (old[0] in (PASS, FLAKY, NATIVE) or
+        if old and (old[0] in (PASS, FLAKY, NATIVE) or self.options.report or
                     self.options.resume and old[0] in (FAIL, XPASS, XFAIL)):
             return Result(entry, place.name, *old)
         why = self.why_not(entry, place)
+        if not why and self.options.report:
+            why = "not run yet"
         if why:
             return Result(entry, place.name, SKIP, why)
         verdict, why, seconds, log = await self.attempt(entry, place, 0)

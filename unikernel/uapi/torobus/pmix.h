@@ -66,7 +66,8 @@ enum torobus_pmix_op {
      *  It should have, rank WILDCARD: pmix.job.size, pmix.univ.size, pmix.max.size,
      *  pmix.num.nodes, pmix.local.size (U32), pmix.lpeers (STRING), pmix.job.napps; own rank:
      *  pmix.lrank, pmix.nrank (U16), pmix.appnum, pmix.nodeid (U32), pmix.hname, pmix.locstr,
-     *  pmix.cpuset (STRING), where the server knows them. Types as the server gave them. */
+     *  pmix.cpuset (STRING), where the server knows them. Types as the server gave them. The
+     *  kernel itself says pmix.nsdir, which is the guest's. */
     TOROBUS_PMIX_INIT = 1,
     /** Client leaves. Upcall: the proxy does PMIx_Finalize. */
     TOROBUS_PMIX_FINALIZE = 2,
