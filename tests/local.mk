@@ -29,6 +29,7 @@ overlay_sh = \
     tests/overlay/t-pristine.sh
 
 unit_bins = \
+    tests/unit/run-corefile.t \
     tests/unit/run-ctl.t \
     tests/unit/run-elf.t \
     tests/unit/run-kmalloc.t \

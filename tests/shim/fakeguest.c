@@ -198,11 +198,49 @@ static uint32_t rnd(uint32_t below)
     return (uint32_t)(rng >> 33) % below;
 }
 
+/** A request for a lock, a core file or holes, with right and wrong numbers in it. @return its
+ * length. */
+static uint32_t fuzz_request(uint16_t type, char *body)
+{
+    static const uint64_t odd[] = {0,          1,          4096,  1ull << 30,
+                                   1ull << 34, 1ull << 62, ~0ull, ~0xfffull};
+    uint64_t n[2] = {odd[rnd(8)] + rnd(3) * 4096u, odd[rnd(8)] + rnd(3) * 4096u};
+
+    if (type == TOROBUS_CTL_LOCK) {
+        static const char *const paths[] = {"/proc/version", "/dev/zero", "/", "relative", ""};
+        struct torobus_ctl_lock l = {.id = rnd(50),
+                                     .op = (uint8_t)(rnd(200) ? 1 + rnd(5) : rnd(256)),
+                                     .type = (uint8_t)rnd(rnd(200) ? 3 : 256),
+                                     .wait = (uint8_t)rnd(2),
+                                     .by_file = (uint8_t)rnd(2),
+                                     .key = rnd(6),
+                                     .start = rnd(100) ? rnd(100) : n[0],
+                                     .len = rnd(100) ? rnd(100) : n[1]};
+        const char *path = paths[rnd(20) ? 0 : rnd(rnd(20) ? 3 : 5)];
+
+        memcpy(body, &l, sizeof(l));
+        strcpy(body + sizeof(l), path);
+        return (uint32_t)(sizeof(l) + strlen(path)) + (rnd(200) != 0);
+    }
+    if (type == TOROBUS_CTL_CORE) {
+        struct torobus_ctl_core c = {.world_rank = rnd(3), .nranges = rnd(3), .head_len = rnd(200)};
+        struct torobus_ctl_core_range r = {n[0], n[1], rnd(2) ? 4096 : n[1]};
+
+        memcpy(body, &c, sizeof(c));
+        for (unsigned i = 0; i < 3; i++)
+            memcpy(body + sizeof(c) + i * sizeof(r), &r, sizeof(r));
+        return (uint32_t)(sizeof(c) + c.nranges * sizeof(r)) + c.head_len - (rnd(20) == 0);
+    }
+    memcpy(body, n, sizeof(n));
+    return rnd(20) ? sizeof(n) : rnd(40);
+}
+
 /** Frames that are right in most of their fields: what a broken or hostile kernel might send. */
 static void fuzz(unsigned seed)
 {
     static const uint16_t types[] = {TOROBUS_CTL_STDOUT, TOROBUS_CTL_STDERR, TOROBUS_CTL_CREDIT,
-                                     TOROBUS_CTL_PMIX,   TOROBUS_CTL_EXIT,   TOROBUS_CTL_FAILED};
+                                     TOROBUS_CTL_PMIX,   TOROBUS_CTL_EXIT,   TOROBUS_CTL_FAILED,
+                                     TOROBUS_CTL_LOCK,   TOROBUS_CTL_CORE,   TOROBUS_CTL_PUNCH};
     static char body[TOROBUS_CTL_STDIO_MAX + 16];
 
     rng = seed;
@@ -227,6 +265,13 @@ static void fuzz(unsigned seed)
             len = sizeof(h);
             memcpy(body, &h, sizeof(h));
         }
+        if (type == TOROBUS_CTL_LOCK || type == TOROBUS_CTL_CORE || type == TOROBUS_CTL_PUNCH)
+            len = fuzz_request(type, body);
+        /* a core that makes no sense ends the guest: not every time */
+        if (type == TOROBUS_CTL_CORE && rnd(60))
+            continue;
+        if (type == TOROBUS_CTL_PUNCH)
+            rank = TOROBUS_CTL_NOBODY;
         fake_send(type, rank, arg, body, len);
         if (rnd(300) == 0)
             put(body, rnd(64));
