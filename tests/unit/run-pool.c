@@ -66,14 +66,21 @@ static void geometry(void)
 
     for (unsigned k = 0; k < TORO_ARRAY_SIZE(cores); k++) {
         unsigned n = cores[k];
+        uint64_t last = 0;
         bool ok = true;
 
         start(n, 0);
         for (unsigned i = 0; i <= n; i++) {
             struct toro_pool *p = toro_pool(i);
+            uint64_t from = i == 0 ? slice : toro_pool(i - 1)->end;
 
-            ok &= p->start == (i == 0 ? slice : toro_pool(i - 1)->end) && p->end > p->start;
-            ok &= p->start % (2 * MIB) == 0 && p->end - p->start >= 32 * MIB;
+            /* ranks' memory begins at different places in their pools */
+            ok &= p->start >= from && p->start < from + 64 * TORO_PAGE_SIZE && p->end > p->start;
+            ok &= p->start % TORO_PAGE_SIZE == 0 && from % (2 * MIB) == 0;
+            ok &= p->end - from >= 32 * MIB && (i < n || p->start == from);
+            if (i > 0 && i < n)
+                ok &= p->start - from != last;
+            last = p->start - from;
             ok &= toro_pool_has(p, p->start, p->end - p->start) &&
                   !toro_pool_has(p, p->start, p->end - p->start + 1) &&
                   !toro_pool_has(p, p->start - 1, 1) && !toro_pool_has(p, p->start, ~0ull);

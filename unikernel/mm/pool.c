@@ -71,7 +71,7 @@ static void extent_drop(struct toro_pool *p, struct extent *e)
 int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, unsigned ncores)
 {
     uint64_t shared = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 1ull << 30);
-    uint64_t each, at = slice_va;
+    uint64_t each, colour, at = slice_va;
     int err;
 
     TORO_ASSERT(ncores > 0 && ncores <= TORO_MAX_CORES);
@@ -91,7 +91,11 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
         struct toro_pool *p = &pools[i];
         uint64_t size = i < ncores ? each : slice_va + slice_size - at;
 
-        *p = (struct toro_pool){.start = at, .end = at + size};
+        /* The ranks of a job do the same in pools of the same size. If their memory began at the
+         * same place in it, what one rank copies from another would lie on pages that collide in
+         * the direct-mapped translation table of an emulated CPU, and in caches. */
+        colour = i < ncores ? toro_mm_colour(slice_va / slice_size * 7 + i * 29) : 0;
+        *p = (struct toro_pool){.start = at + colour, .end = at + size};
         p->free = extent_new(p, p->start, p->end, NULL);
         p->idle_low = p->end;
         p->idle_high = p->start;

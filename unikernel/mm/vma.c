@@ -235,6 +235,8 @@ int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len)
     return r;
 }
 
+#define LARGE (2ul << 20)
+
 /* Address space for a new vma. Lock held. */
 static long place(struct toro_mm *mm, uint64_t at, uint64_t len, enum toro_map_how how,
                   uint64_t align)
@@ -252,10 +254,22 @@ static long place(struct toro_mm *mm, uint64_t at, uint64_t len, enum toro_map_h
     }
     if (at != 0 && toro_pool_reserve_at(mm->pool, at, len) == 0)
         return (long)at;
-    /* Large blocks on large pages of their own. */
-    if (align == 0)
-        align = len >= 2ul << 20 ? 2ul << 20 : TORO_PAGE_SIZE;
-    va = toro_pool_reserve(mm->pool, len, align);
+    /* Large blocks on large pages of their own, but not all of them at the same place in those. */
+    if (align == 0 && len >= LARGE) {
+        const uint64_t most = toro_mm_colour(63);
+
+        va = toro_pool_reserve(mm->pool, most + len, LARGE);
+        if (va != 0) {
+            const uint64_t colour = toro_mm_colour(va / LARGE * 17);
+
+            if (colour != 0)
+                toro_pool_unreserve(mm->pool, va, colour);
+            if (colour != most)
+                toro_pool_unreserve(mm->pool, va + colour + len, most - colour);
+            return (long)(va + colour);
+        }
+    }
+    va = toro_pool_reserve(mm->pool, len, TORO_MAX(align, TORO_PAGE_SIZE));
     if (va == 0 && align > TORO_PAGE_SIZE)
         va = toro_pool_reserve(mm->pool, len, TORO_PAGE_SIZE);
     return va != 0 ? (long)va : -ENOMEM;

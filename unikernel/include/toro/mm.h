@@ -9,6 +9,12 @@
 
 struct toro_pool; /* mm/pool.c */
 
+/** An offset of 0 to 63 pages, to keep apart what would else have the same place in every block. */
+static inline uint64_t toro_mm_colour(uint64_t n)
+{
+    return n % 64 * TORO_PAGE_SIZE;
+}
+
 /** Divide the slice into ncores rank pools and one shared pool (index ncores: tmpfs, image cache,
  * rings of the kernel). */
 int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, unsigned ncores);
