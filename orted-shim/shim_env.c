@@ -122,6 +122,9 @@ bool shim_env_for_rank(struct shim_env *e, const struct shim_rank_place *r)
          * BTL instead. What the user asked for stays. */
         shim_env_set(e, "OMPI_MCA_mpi_yield_when_idle", "0", false) &&
         shim_env_set(e, "OMPI_MCA_shmem_RUNTIME_QUERY_hint", "mmap", false) &&
+        /* A window that MPI_Win_allocate makes within one guest goes to osc/sm (100), which does
+         * nothing but load and store; by default osc/rdma (101) would take it as well. */
+        shim_env_set(e, "OMPI_MCA_osc_rdma_priority", "99", false) &&
         /* a guest has no network interfaces to look for */
         shim_env_set(e, "OMPI_MCA_if", "^posix_ipv4,linux_ipv6", false);
 }
