@@ -29,6 +29,13 @@ whole "tiny rings, no put and get" 3 btl-p2p mpi --mca btl_torobus_ring_slots 8 
     --mca btl_torobus_lane_size 8192 --mca btl_torobus_max_send_size 4096 \
     --mca btl_torobus_eager_limit 1024 --mca btl_torobus_flags send --host vm0:2,vm1:1
 
+# However soon a rank sleeps, it does so only when it waits.
+for place in "vm0:1,vm1:1" "vm0:2"; do
+    runs "busy with one-sided operations, $place" mpi --host "$place" --mca btl_torobus_spin_ns 0 \
+        --mca osc rdma "$programs/btl-busy"
+    like "$out" "*all right*" "never asleep, $place"
+done
+
 runs "counters" mpi --host vm0:1,vm1:1 "$programs/btl-pvars"
 like "$out" "*all right*" "counters: grew as they should"
 

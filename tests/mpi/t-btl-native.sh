@@ -44,6 +44,9 @@ p2p "asleep at once, rings dropped at once" 4 --mca btl_torobus_spin_ns 0 \
 runs "three threads in each of four ranks" bus 4 "$dir/btl-threads"
 like "$out" "*all right, 4 ranks*" "threads: ran to their end"
 
+runs "four senders, one receiver" bus 5 "$dir/btl-fair"
+like "$out" "*all right, 4 senders*" "none is starved, nothing is lost"
+
 runs "counters" bus 2 "$dir/btl-pvars"
 like "$out" "*all right*" "counters: grew as they should"
 

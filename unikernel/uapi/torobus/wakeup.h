@@ -24,17 +24,24 @@
 /**
  * Full memory fence.
  *
- * A locked read-modify-write of the own stack is the cheapest one on x86 hardware, but an emulated
- * CPU takes a helper call for it and has mfence inline; TOROBUS_FENCE_MFENCE selects that.
+ * A locked read-modify-write of the own stack is the cheapest one on x86 hardware.
  */
 static inline void torobus_fence(void)
 {
-#if defined(__x86_64__) && defined(TOROBUS_FENCE_MFENCE)
-    __asm__ volatile("mfence" ::: "memory");
-#elif defined(__x86_64__)
+#if defined(__x86_64__)
     __asm__ volatile("lock; orl $0, -8(%%rsp)" ::: "memory", "cc");
 #else
     atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/** The same, cheapest on an emulated CPU, which calls a helper for a locked operation. */
+static inline void torobus_fence_emulated(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("mfence" ::: "memory");
+#else
+    torobus_fence();
 #endif
 }
 
@@ -57,6 +64,20 @@ static inline bool torobus_wake_raise(struct torobus_port *dst, uint32_t src)
 }
 
 /**
+ * The second half of torobus_wake_sent(), for who has put a full fence behind the commit itself.
+ *
+ * @return as torobus_wake_sent()
+ */
+static inline bool torobus_wake_fenced(struct torobus_port *dst, uint32_t src)
+{
+    const uint64_t bit = 1ull << (src % 64u);
+
+    if ((atomic_load_explicit(&dst->pending[src / 64u], memory_order_relaxed) & bit) != 0)
+        return false;
+    return torobus_wake_raise(dst, src);
+}
+
+/**
  * To be called after every torobus_ring_commit().
  *
  * @return true if the owner sleeps and must be woken with the doorbell
@@ -66,12 +87,8 @@ static inline bool torobus_wake_raise(struct torobus_port *dst, uint32_t src)
  */
 static inline bool torobus_wake_sent(struct torobus_port *dst, uint32_t src)
 {
-    const uint64_t bit = 1ull << (src % 64u);
-
     torobus_fence();
-    if ((atomic_load_explicit(&dst->pending[src / 64u], memory_order_relaxed) & bit) != 0)
-        return false;
-    return torobus_wake_raise(dst, src);
+    return torobus_wake_fenced(dst, src);
 }
 
 /** @return true if some sender has raised a bit since the last torobus_wake_take(). */

@@ -163,6 +163,10 @@ bool mca_btl_torobus_bus_starve(mca_btl_torobus_tx_t *tx);
 /** Look at the hot rings once. @return messages delivered through mca_btl_torobus_deliver(). */
 int mca_btl_torobus_bus_poll(void);
 
+/** So many polls in a row have found nothing: return credit, drop rings that are silent for long.
+ */
+void mca_btl_torobus_bus_idle(uint32_t polls);
+
 /** Sleep until something arrives, at most ns. @return false if there was no need to. */
 bool mca_btl_torobus_bus_sleep(uint64_t ns);
 
@@ -275,7 +279,10 @@ typedef void *(*mca_btl_torobus_memcpy_fn_t)(void *, const void *, size_t);
 /** memcpy, or what is faster than it on the CPU that we run on. */
 extern mca_btl_torobus_memcpy_fn_t mca_btl_torobus_memcpy;
 
-/** Choose it. */
+/** The CPU is QEMU's emulated one. */
+extern bool mca_btl_torobus_emulated;
+
+/** Find out, and choose. */
 void mca_btl_torobus_copy_init(void);
 
 /* btl_torobus_pvar.c */
@@ -286,6 +293,15 @@ void mca_btl_torobus_pvars_register(void);
 /* btl_torobus_progress.c */
 
 int mca_btl_torobus_progress(void);
+
+/** Empty polls since the last event. Written by whoever polls, and by mca_btl_torobus_active(). */
+extern volatile unsigned int mca_btl_torobus_polls;
+
+/** The application has done something: what it waits for from now on, it has not waited for yet. */
+static inline void mca_btl_torobus_active(void)
+{
+    mca_btl_torobus_polls = 0;
+}
 
 /** Hand one message to the upper layer. @return false if nobody listens to its tag yet. */
 bool mca_btl_torobus_deliver(mca_btl_base_module_t *btl, mca_btl_base_tag_t tag, void *data,

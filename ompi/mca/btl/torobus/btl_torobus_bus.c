@@ -237,12 +237,14 @@ double mca_btl_torobus_bus_tick_rate(void)
 
 void mca_btl_torobus_bus_count_put(size_t size)
 {
+    mca_btl_torobus_active();
     mca_btl_torobus_bus_count(&bus.self->stats.puts, 1);
     mca_btl_torobus_bus_count(&bus.self->stats.rdma_bytes, size);
 }
 
 void mca_btl_torobus_bus_count_get(size_t size)
 {
+    mca_btl_torobus_active();
     mca_btl_torobus_bus_count(&bus.self->stats.gets, 1);
     mca_btl_torobus_bus_count(&bus.self->stats.rdma_bytes, size);
 }

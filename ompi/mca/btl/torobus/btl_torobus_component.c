@@ -62,9 +62,9 @@ static int torobus_register(void)
     param("sleep_min_us",
           "First sleep of a wait, in microseconds; each further one is twice as long",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->sleep_min_us);
-    c->gap_ns = 10000;
+    c->gap_ns = 20000;
     param("gap_ns",
-          "Four polls that take longer, in nanoseconds, and six times longer than they ever took, "
+          "Eight polls that take longer, in nanoseconds, and six times longer than they ever took, "
           "mean that the application computes: no sleep",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->gap_ns);
     c->ring_slots = 128;

@@ -17,6 +17,7 @@
 #include "btl_torobus.h"
 
 mca_btl_torobus_memcpy_fn_t mca_btl_torobus_memcpy = memcpy;
+bool mca_btl_torobus_emulated = false;
 
 static void *emulated_memcpy(void *dst, const void *src, size_t n)
 {
@@ -63,6 +64,7 @@ void mca_btl_torobus_copy_init(void)
     __cpuid(0x40000000u, max, id[0], id[1], id[2]);
     if (0 == memcmp(id, "TCGTCGTCGTCG", sizeof(id))) {
         mca_btl_torobus_memcpy = emulated_memcpy;
+        mca_btl_torobus_emulated = true;
     }
     (void)max;
 }

@@ -9,8 +9,9 @@
 
 #define bus mca_btl_torobus_bus
 
-/* Credit goes back to the producer after so many empty polls of a ring. */
-#define FLUSH_POLLS 8
+/* Credit goes back to the producer after so many empty polls of a ring. There is no hurry: of a
+ * ring that is empty, no more than a quarter is due. */
+#define FLUSH_POLLS 64
 
 /* A long hot list costs every poll: the longer it is, the sooner a silent ring leaves it. */
 static void set_nhot(uint32_t n)
@@ -146,6 +147,17 @@ static bool demote(mca_btl_torobus_rx_t *rx)
     return true;
 }
 
+/* A hot ring was found empty so many times. @return false if it is no longer hot. */
+static bool silent(mca_btl_torobus_rx_t *rx, uint32_t polls)
+{
+    rx->idle += polls;
+    if (FLUSH_POLLS > rx->idle) {
+        return true;
+    }
+    credit(rx, torobus_ring_flush(&rx->ring));
+    return rx->idle <= bus.limit || !demote(rx);
+}
+
 int mca_btl_torobus_bus_poll(void)
 {
     int events = 0;
@@ -159,19 +171,26 @@ int mca_btl_torobus_bus_poll(void)
         if (torobus_ring_ready(&rx->ring) && OPAL_LIKELY(!rx->failed)) {
             events += drain(rx);
             rx->idle = 0;
-        } else {
-            rx->idle++;
-            if (FLUSH_POLLS == rx->idle) {
-                credit(rx, torobus_ring_flush(&rx->ring));
-            } else if (rx->idle > bus.limit && demote(rx)) {
-                bus.hot[i] = bus.hot[bus.nhot - 1];
-                set_nhot(bus.nhot - 1);
-                continue;
-            }
+        } else if (!silent(rx, 1)) {
+            bus.hot[i] = bus.hot[bus.nhot - 1];
+            set_nhot(bus.nhot - 1);
+            continue;
         }
         i++;
     }
     return events;
+}
+
+void mca_btl_torobus_bus_idle(uint32_t polls)
+{
+    for (uint32_t i = 0; i < bus.nhot;) {
+        if (silent(bus.hot[i], polls)) {
+            i++;
+        } else {
+            bus.hot[i] = bus.hot[bus.nhot - 1];
+            set_nhot(bus.nhot - 1);
+        }
+    }
 }
 
 bool mca_btl_torobus_bus_sleep(uint64_t ns)

@@ -4,23 +4,24 @@
 
 #include <sched.h>
 
-#include "btl_torobus.h"
+#include "btl_torobus_bus.h"
 
 #include "opal/sys/atomic.h"
 
 /* Liveness of the peers is looked at every so many empty polls, and after each sleep. */
 #define CHECK_POLLS 16384
 
-/* The clock is read once in so many empty polls. */
-#define CLOCK_POLLS 4
+/* The clock is read, and credit returned, once in so many empty polls. */
+#define CLOCK_POLLS 8
+
+volatile unsigned int mca_btl_torobus_polls;
 
 /** Idle time of the process. Guarded by the progress guard. */
 static struct {
-    unsigned int polls; /**< empty ones since the last event */
-    uint64_t last;      /**< ticks when the clock was last read */
-    uint64_t since;     /**< ticks when the application began to wait */
-    uint64_t sleep_ns;  /**< length of the next sleep */
-    uint64_t shortest;  /**< least ticks ever between two readings: polls back to back */
+    uint64_t last;     /**< ticks when the clock was last read */
+    uint64_t since;    /**< ticks when the application began to wait */
+    uint64_t sleep_ns; /**< length of the next sleep */
+    uint64_t shortest; /**< least ticks ever between two readings: polls back to back */
     uint64_t gap_ticks, spin_ticks;
     bool woken; /**< no reading since the last sleep */
     bool calibrated;
@@ -30,13 +31,16 @@ bool mca_btl_torobus_deliver(mca_btl_base_module_t *btl, mca_btl_base_tag_t tag,
                              size_t len)
 {
     const mca_btl_active_message_callback_t *reg = mca_btl_base_active_message_trigger + tag;
-    mca_btl_base_segment_t segment = {.seg_addr.pval = data, .seg_len = len};
-    mca_btl_base_descriptor_t des = {.des_segments = &segment, .des_segment_count = 1};
+    /* Only read by the upper layer, and under the progress guard there is one message at a time. */
+    static mca_btl_base_segment_t segment;
+    static mca_btl_base_descriptor_t des = {.des_segments = &segment, .des_segment_count = 1};
 
     /* The PML registers its tags after the first add_procs; a faster peer may send before. */
     if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || NULL == reg->cbfunc)) {
         return false;
     }
+    segment.seg_addr.pval = data;
+    segment.seg_len = len;
     reg->cbfunc(btl, tag, &des, reg->cbdata);
     return true;
 }
@@ -77,23 +81,20 @@ static bool idle_calibrate(void)
 }
 
 /*
- * An empty poll. Sleep if the application has waited long enough.
+ * CLOCK_POLLS empty polls. Sleep if the application has waited long enough.
  *
  * A process that waits inside MPI polls back to back; one that computes between calls of MPI_Test
  * leaves gaps, and must never be held up. The sleep grows with the time already waited, because
  * what the application waits for may be memory that a peer changes without a message (one-sided
  * synchronization): so it is never noticed later than twice the time that it took.
  */
-static void idle_poll(void)
+static void idle_poll(unsigned int polls)
 {
     mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
     uint64_t now, took, gap, max_ns;
 
-    /* The clock costs more than a poll: look at it now and then. */
-    if (0 != ++idle.polls % CLOCK_POLLS) {
-        return;
-    }
-    if (0 == idle.polls % CHECK_POLLS) {
+    mca_btl_torobus_bus_idle(CLOCK_POLLS);
+    if (0 == polls % CHECK_POLLS) {
         mca_btl_torobus_endpoints_check();
     }
     if (!c->sleep) {
@@ -107,11 +108,11 @@ static void idle_poll(void)
     /* The first polls after a sleep take longer: everything is cold. */
     gap = idle.woken ? 10 * idle.gap_ticks : idle.gap_ticks;
     idle.woken = false;
-    if (CLOCK_POLLS == idle.polls || (took > gap && took > 6 * idle.shortest)) {
+    if (CLOCK_POLLS == polls || (took > gap && took > 6 * idle.shortest)) {
         idle.since = now;
         idle.sleep_ns = (uint64_t)c->sleep_min_us * 1000;
     }
-    if (CLOCK_POLLS != idle.polls && took < idle.shortest) {
+    if (CLOCK_POLLS != polls && took < idle.shortest) {
         idle.shortest = took;
     }
     idle.last = now;
@@ -126,6 +127,33 @@ static void idle_poll(void)
         idle.woken = true;
     }
     idle.last = mca_btl_torobus_bus_ticks();
+}
+
+static inline int poll_all(void)
+{
+    mca_btl_torobus_component_t *c = &mca_btl_torobus_component;
+    int events = 0;
+    unsigned int polls;
+
+    if (!mca_btl_torobus_bus_silent()) {
+        events = mca_btl_torobus_bus_poll();
+    }
+    if (OPAL_UNLIKELY(0 != opal_list_get_size(&c->endpoints_pending))) {
+        events += mca_btl_torobus_send_pending();
+    }
+    if (OPAL_UNLIKELY(0 != opal_list_get_size(&c->copies_pending))) {
+        events += mca_btl_torobus_copy_pending();
+    }
+    if (0 != events) {
+        mca_btl_torobus_active();
+        return events;
+    }
+    polls = mca_btl_torobus_polls + 1;
+    mca_btl_torobus_polls = polls;
+    if (0 == polls % CLOCK_POLLS) {
+        idle_poll(polls);
+    }
+    return 0;
 }
 
 int mca_btl_torobus_progress(void)
@@ -153,20 +181,7 @@ int mca_btl_torobus_progress(void)
     } else {
         busy = 1;
     }
-
-    events = mca_btl_torobus_bus_poll();
-    if (OPAL_UNLIKELY(0 != opal_list_get_size(&mca_btl_torobus_component.endpoints_pending))) {
-        events += mca_btl_torobus_send_pending();
-    }
-    if (OPAL_UNLIKELY(0 != opal_list_get_size(&mca_btl_torobus_component.copies_pending))) {
-        events += mca_btl_torobus_copy_pending();
-    }
-    if (0 != events) {
-        idle.polls = 0;
-    } else {
-        idle_poll();
-    }
-
+    events = poll_all();
     opal_atomic_wmb();
     busy = 0;
     return events;

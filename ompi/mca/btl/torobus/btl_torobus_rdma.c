@@ -209,6 +209,7 @@ int mca_btl_torobus_atomic_fop(mca_btl_base_module_t *btl, mca_btl_base_endpoint
 
     if (OPAL_LIKELY(OPAL_SUCCESS == rc)) {
         mca_btl_torobus_bus_count_atomic();
+        mca_btl_torobus_active();
         nudge(ep);
         complete(ep, local, local_handle, cbfunc, context, cbdata);
     }
@@ -223,18 +224,25 @@ int mca_btl_torobus_atomic_cswap(mca_btl_base_module_t *btl, mca_btl_base_endpoi
                                  mca_btl_base_rdma_completion_fn_t cbfunc, void *context,
                                  void *cbdata)
 {
+    bool done;
+
     if (MCA_BTL_ATOMIC_FLAG_32BIT & flags) {
         uint32_t old32 = (uint32_t)compare;
 
-        atomic_compare_exchange_strong((_Atomic uint32_t *)(uintptr_t)remote, &old32,
-                                       (uint32_t)value);
+        done = atomic_compare_exchange_strong((_Atomic uint32_t *)(uintptr_t)remote, &old32,
+                                              (uint32_t)value);
         memcpy(local, &old32, sizeof(old32));
     } else {
-        atomic_compare_exchange_strong((_Atomic uint64_t *)(uintptr_t)remote, &compare, value);
+        done =
+            atomic_compare_exchange_strong((_Atomic uint64_t *)(uintptr_t)remote, &compare, value);
         memcpy(local, &compare, sizeof(compare));
     }
     mca_btl_torobus_bus_count_atomic();
-    nudge(ep);
+    /* One that fails is how a lock is waited for, which may take long: that may sleep. */
+    if (done) {
+        mca_btl_torobus_active();
+        nudge(ep);
+    }
     complete(ep, local, local_handle, cbfunc, context, cbdata);
     return OPAL_SUCCESS;
 }
