@@ -2,7 +2,7 @@
 # The benchmark: one MPI program, built with the staged mpicc, and the comparison that runs it.
 #
 #   make bench          all configurations and tests, alternating
-#   make bench-quick    a subset of some two minutes
+#   make bench-quick    a subset of some six minutes
 #   BENCH_FLAGS='...'   more options for bench/run (bench/run --help)
 
 bench_sources = $(wildcard $(srcdir)/bench/*.c)

@@ -133,11 +133,13 @@ mpi_sh = \
     tests/mpi/t-wide.sh \
     tests/mpi/t-btl-native.sh \
     tests/mpi/t-btl-guest.sh \
+    tests/mpi/t-idle.sh \
     tests/mpi/t-io.sh \
     tests/mpi/t-time.sh
 
 bench_sh = \
-    tests/bench/t-ringbench.sh
+    tests/bench/t-ringbench.sh \
+    tests/bench/t-ports.sh
 
 suite_sh = \
     tests/suite/t-places.sh \
@@ -148,6 +150,9 @@ mpi_programs = \
     mpi/act-mpi \
     mpi/mpi-io \
     mpi/btl-p2p \
+    mpi/btl-busy \
+    mpi/btl-fair \
+    mpi/btl-ports \
     mpi/btl-pvars \
     mpi/btl-rma \
     mpi/btl-threads \

@@ -5,7 +5,7 @@
 . "$TORO_SRC/tests/lib/tap.sh"
 
 cd "$TORO_SRC" || exit 1
-find unikernel ompi opal orted-shim examples tests -name '*.[ch]' -type f | sort >"$tmp/files"
+find unikernel ompi opal orted-shim examples tests bench -name '*.[ch]' -type f | sort >"$tmp/files"
 [ -s "$tmp/files" ]
 ok $? "there are C files"
 

@@ -6,7 +6,8 @@ requires shellcheck
 
 cd "$TORO_SRC" || exit 1
 for f in autogen.sh quickstart .ci/run config/overlay.sh config/openmpi.sh config/debian-source.sh \
-    tests/*/*.sh; do
-    runs "$f" shellcheck --shell=sh --exclude=SC1090,SC1091,SC2016,SC2034,SC2094,SC2154,SC2238 "$f"
+    tests/*/*.sh bench/run bench/tune bench/*.sh; do
+    runs "$f" shellcheck --shell=sh \
+        --exclude=SC1090,SC1091,SC2016,SC2034,SC2094,SC2154,SC2238,SC2317 "$f"
 done
 done_testing
