@@ -15,14 +15,18 @@ hung=
 refused=0
 while [ "$seed" -le "$last" ]; do
     since=$(date +%s)
-    timeout -k 1 20 "$run" -n 3 "$app" pause 1 fuzz "$seed" exit 0 >o 2>e </dev/null
-    case $? in
+    timeout -k 1 20 "$run" -v -n 3 "$app" pause 1 fuzz "$seed" exit 0 >o 2>e </dev/null
+    status=$?
+    case $status in
     # (a rank may say that it ended with status 124)
     124 | 137)
         [ $(($(date +%s) - since)) -lt 20 ] || grep -q 'ended: QEMU' e || hung="$hung $seed"
         ;;
-    # a rank may be said to end by any signal; toro-run itself says nothing when it crashes
-    13[0-9]) grep -q 'was ended by signal' e || crashed="$crashed $seed" ;;
+    # a rank may be said to end with any signal or status; toro-run itself says nothing when it crashes
+    13[0-9])
+        grep -aqE "was ended by signal|rank [0-9]+: ended, status $status\$" e ||
+            crashed="$crashed $seed"
+        ;;
     esac
     # the keeper is only ever gone when it crashed
     if grep -aqE 'keeper of guest .* is gone|Sanitizer|runtime error' e; then
