@@ -26,6 +26,7 @@ enum keeper_client_kind {
     KEEPER_CLIENT_NEW = 0, /**< has not said what it is */
     KEEPER_CLIENT_NODE,    /**< orted-shim: holds the node's slice */
     KEEPER_CLIENT_RANK,    /**< proxy of a rank */
+    KEEPER_CLIENT_NATIVE,  /**< a rank that is a Linux process itself */
     KEEPER_CLIENT_INFO,    /**< toro-info */
 };
 
@@ -36,8 +37,10 @@ struct keeper_client {
     struct bufferevent *bev;
     enum keeper_client_kind kind;
     struct keeper_guest *guest; /**< NODE, RANK and waiting INFO */
-    uint32_t rank;              /**< RANK */
+    uint32_t rank;              /**< RANK, NATIVE: local index */
     char *core_dir;             /**< RANK: where its core file goes, NULL: it wants none */
+    uint32_t world_rank;        /**< likewise */
+    int port;                   /**< NATIVE: index of its port in the slice, -1: none yet */
     bool leaving; /**< it has sent all it will send; closed when the keeper has nothing for it */
     bool closing; /**< close as soon as the output is written */
     pid_t pid;    /**< as the kernel says */
@@ -79,7 +82,8 @@ struct keeper_guest {
     uint64_t hello_real_ns, hello_mono_ns;
 
     struct keeper_client *rank[TOROBUS_MAX_CORES];
-    bool attached[TOROBUS_MAX_CORES]; /**< a proxy has come (and may have gone) */
+    uint32_t world_rank[TOROBUS_MAX_CORES]; /**< of those that have attached */
+    bool attached[TOROBUS_MAX_CORES];       /**< a proxy has come (and may have gone) */
     bool ended[TOROBUS_MAX_CORES];
     unsigned nattached, nended;
     bool gdb;                  /**< there is a socket for a debugger */
@@ -101,13 +105,22 @@ struct keeper_ivshmem_msg {
 /** The ivshmem server's side of one QEMU. */
 struct keeper_peer {
     bool used;
-    int sock; /**< keeper's end of the link to QEMU */
+    int sock; /**< keeper's end of the link to QEMU; -1: Linux processes, which have none */
     struct event *write_ev;
     uint32_t generation; /**< counts the joins of this slot */
     unsigned nvectors;
     int vector[TOROBUS_MAX_CORES]; /**< eventfds; writing one interrupts that core */
     struct keeper_ivshmem_msg *msgs;
     unsigned nmsgs, sent, room;
+};
+
+/** Ranks of the job that are Linux processes on this host: a slice of their own, the last one. */
+struct keeper_native {
+    bool used;
+    unsigned slice;
+    char name[64];   /**< of the host */
+    unsigned nranks; /**< as many as will come */
+    struct keeper_client *port[TOROBUS_MAX_CORES];
 };
 
 /** The bus region. */
@@ -131,10 +144,11 @@ struct keeper {
     bool flushed; /**< waits for clients to read their last frames, for the last time */
     bool ending;  /**< last client is gone; leaves the loop when the guests are reaped */
 
-    bool ready; /**< region, QEMU and kernel are there */
+    bool ready; /**< QEMU and kernel are there; the region is there when region.head is */
     struct keeper_region region;
     struct keeper_peer peer[TOROBUS_MAX_GUESTS];
     struct keeper_guest *guest[TOROBUS_MAX_GUESTS];
+    struct keeper_native native;
     char qemu[SHIM_PATH_MAX], kernel[SHIM_PATH_MAX];
     int qemu_version;
     enum shim_accel accel;
@@ -176,6 +190,20 @@ bool keeper_region_mem_limit(unsigned nguests, uint64_t slice_size, const char *
 /** Let a guest join. @param[out] qemu_fd QEMU's end of the link. @return false: no descriptors. */
 bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, int *qemu_fd);
 void keeper_ivshmem_leave(struct keeper *k, unsigned slice);
+/** Give a port of Linux processes its doorbell, and tell the guests. @return its eventfd or -1. */
+int keeper_ivshmem_native(struct keeper *k, unsigned slice, unsigned vector);
+/** The doorbell of a port, -1 if it has none. It is the same one for as long as the keeper lives.
+ */
+int keeper_ivshmem_doorbell(const struct keeper *k, uint32_t port);
+
+/* keeper_native.c */
+/** A client that is about to become a rank. @return false with a line for the user. */
+bool keeper_native_attach(struct keeper_client *c, const char *node, uint32_t local_size,
+                          char err[512]);
+/** A frame of such a rank. @return false if it makes no sense. */
+bool keeper_native_frame(struct keeper_client *c, const struct torobus_ctl_hdr *h);
+/** The rank has gone. */
+void keeper_native_gone(struct keeper_client *c);
 
 /* keeper_client.c */
 void keeper_client_accept(evutil_socket_t fd, short what, void *arg);
@@ -207,6 +235,8 @@ void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank);
 /** Report a guest's failure to its clients and kill it. Only the first report counts. */
 void keeper_guest_fail(struct keeper_guest *g, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/** Name the guest and its ranks, for messages. */
+void keeper_guest_who(const struct keeper_guest *g, char text[256]);
 /** Ask the guest to power off; kill it if it does not. */
 void keeper_guest_stop(struct keeper_guest *g);
 void keeper_guest_kill(struct keeper_guest *g);
@@ -218,6 +248,8 @@ void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* keeper_boot.c */
+/** Time that a waiting rank should spin before it sleeps, with all ranks that there will be. */
+uint64_t keeper_spin_ns(const struct keeper *k, unsigned ncores);
 /** Settings that come with the rank whose arrival boots the guest. */
 struct keeper_settings {
     enum shim_fs fs;

@@ -28,6 +28,15 @@ static bool enough_descriptors(char err[512])
     return false;
 }
 
+/** Make the region, once: all that Linux processes need. */
+static bool get_region(struct keeper *k, char err[512])
+{
+    if (k->region.head)
+        return true;
+    k->host_cpus = shim_host_cpus();
+    return keeper_region_make(&k->region, err);
+}
+
 /** Find QEMU and the kernel, choose the accelerator, make the region: once. */
 static bool get_ready(struct keeper *k, char err[512])
 {
@@ -39,10 +48,7 @@ static bool get_ready(struct keeper *k, char err[512])
         snprintf(err, 512, "%s", k->accel_reason);
         return false;
     }
-    if (!enough_descriptors(err))
-        return false;
-    k->host_cpus = shim_host_cpus();
-    if (!keeper_region_make(&k->region, err))
+    if (!enough_descriptors(err) || !get_region(k, err))
         return false;
     /* paths are absolute by now; a daemon must not pin the user's directory */
     if (chdir("/") != 0)
@@ -98,8 +104,8 @@ static bool parse_settings(const char *text, uint32_t len, struct keeper_setting
     return len == 0;
 }
 
-static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t local_size,
-                        const struct keeper_settings *s, char err[512])
+static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t world_rank,
+                        uint32_t local_size, const struct keeper_settings *s, char err[512])
 {
     struct keeper_guest *g = c->guest;
 
@@ -142,7 +148,9 @@ static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t local_s
     g->attached[rank] = true;
     g->nattached++;
     g->rank[rank] = c;
+    g->world_rank[rank] = world_rank;
     c->rank = rank;
+    c->world_rank = world_rank;
     return true;
 }
 
@@ -158,9 +166,21 @@ static bool name_ok(const char *name)
             (name[n + 1] && strspn(name + n + 1, "0123456789") == strlen(name + n + 1)));
 }
 
+/** Last step of an attach: its answer. @return ok. */
+static bool answer(struct keeper_client *c, bool ok, unsigned slice, const char *err)
+{
+    const struct torobus_ctl_attached reply = {
+        .version = TOROBUS_ABI_VERSION, .guest = slice, .nguests = c->keeper->region.sb.nguests};
+
+    if (ok)
+        keeper_client_send(c, TOROBUS_CTL_ATTACHED, 0, &reply, sizeof(reply));
+    else
+        keeper_client_error(c, 1, err);
+    return ok;
+}
+
 bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, const void *body)
 {
-    struct torobus_ctl_attached reply = {.version = TOROBUS_ABI_VERSION};
     struct torobus_ctl_attach a;
     struct keeper_settings s;
     char err[512] = "the keeper got a wrong first frame";
@@ -171,7 +191,8 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
         keeper_info(c, h->arg, body);
         return true;
     }
-    ok = (h->type == TOROBUS_CTL_ATTACH_NODE || h->type == TOROBUS_CTL_ATTACH_RANK) &&
+    ok = (h->type == TOROBUS_CTL_ATTACH_NODE || h->type == TOROBUS_CTL_ATTACH_RANK ||
+          h->type == TOROBUS_CTL_ATTACH_NATIVE) &&
          h->len >= sizeof(a);
     if (ok) {
         memcpy(&a, body, sizeof(a));
@@ -187,12 +208,19 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
     }
     ok =
         ok && parse_settings((const char *)body + sizeof(a), h->len - (uint32_t)sizeof(a), &s, err);
+    if (ok && h->type == TOROBUS_CTL_ATTACH_NATIVE) {
+        c->kind = KEEPER_CLIENT_NATIVE;
+        c->rank = h->rank;
+        c->world_rank = h->arg;
+        ok = get_region(c->keeper, err) && keeper_native_attach(c, a.node, a.local_size, err);
+        return answer(c, ok, c->keeper->native.slice, err);
+    }
     ok = ok && get_ready(c->keeper, err);
     ok = ok && (c->guest = keeper_guest_reserve(c->keeper, a.node, err)) != NULL;
     if (ok && h->type == TOROBUS_CTL_ATTACH_RANK) {
         c->kind = KEEPER_CLIENT_RANK;
         c->rank = UINT32_MAX;
-        ok = attach_rank(c, h->rank, a.local_size, &s, err);
+        ok = attach_rank(c, h->rank, h->arg, a.local_size, &s, err);
         if (ok && s.core_dir[0] && !(c->core_dir = strdup(s.core_dir)))
             keeper_log("no memory for the name of a core file");
         if (!ok) {
@@ -205,12 +233,5 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
         c->kind = KEEPER_CLIENT_NODE;
         c->rank = TOROBUS_CTL_NOBODY;
     }
-    if (!ok) {
-        keeper_client_error(c, 1, err);
-        return false;
-    }
-    reply.guest = c->guest->slice;
-    reply.nguests = c->keeper->region.sb.nguests;
-    keeper_client_send(c, TOROBUS_CTL_ATTACHED, 0, &reply, sizeof(reply));
-    return true;
+    return answer(c, ok, ok ? c->guest->slice : 0, err);
 }

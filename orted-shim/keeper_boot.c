@@ -16,7 +16,7 @@
 
 #define KERNEL_MIB 64u
 
-/** vCPUs that this job has or will have on this host. */
+/** vCPUs and native ranks that this job has or will have on this host. */
 static unsigned total_vcpus(const struct keeper *k, unsigned ncores)
 {
     unsigned total = 0;
@@ -24,7 +24,7 @@ static unsigned total_vcpus(const struct keeper *k, unsigned ncores)
     for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
         if (k->guest[i] && k->guest[i]->state != KEEPER_GUEST_DEAD)
             total += k->guest[i]->ncores ? k->guest[i]->ncores : ncores;
-    return total;
+    return total + k->native.nranks;
 }
 
 static unsigned live_guests(const struct keeper *k)
@@ -36,12 +36,13 @@ static unsigned live_guests(const struct keeper *k)
     return n ? n : 1;
 }
 
-/** How long a waiting rank should spin before it sleeps. */
-static uint64_t spin_ns(unsigned vcpus, unsigned cpus)
+uint64_t keeper_spin_ns(const struct keeper *k, unsigned ncores)
 {
-    if (vcpus > cpus)
+    const unsigned vcpus = total_vcpus(k, ncores);
+
+    if (vcpus > k->host_cpus)
         return 5000; /* spinning takes the core from the one that is waited for */
-    return vcpus == cpus ? 200000 : 1000000;
+    return vcpus == k->host_cpus ? 200000 : 1000000;
 }
 
 /** What to do about the way in which QEMU ended; "" if its words say it all. */
@@ -64,14 +65,15 @@ static const char *remedy(const char *last, int status)
 static void check_gone(struct keeper_guest *g)
 {
     struct keeper *k = g->keeper;
+    char who[256];
 
     if (g->pid > 0 || g->ctl || g->console || g->errors)
         return;
     if (g->state == KEEPER_GUEST_DEAD)
         return;
+    keeper_guest_who(g, who);
     if (g->state != KEEPER_GUEST_STOPPING)
-        keeper_guest_fail(g, 128 + 9, "guest %s ended: %s%s", g->name,
-                          g->panic[0] ? g->panic : g->last,
+        keeper_guest_fail(g, 128 + 9, "guest %s ended: %s%s", who, g->panic[0] ? g->panic : g->last,
                           g->panic[0] ? "" : remedy(g->last, g->wait_status));
     g->state = KEEPER_GUEST_DEAD;
     keeper_core_cancel(g);
@@ -291,7 +293,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
         return false;
     c.gdb = s->gdb ? gdb : NULL;
     if (c.spin_ns == UINT64_MAX)
-        c.spin_ns = spin_ns(total_vcpus(k, g->ncores), k->host_cpus);
+        c.spin_ns = keeper_spin_ns(k, g->ncores);
     g->ctl = make_link(g, &fd[1]);
     g->console = make_link(g, &fd[2]);
     g->errors = make_link(g, &fd[3]);

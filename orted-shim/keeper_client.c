@@ -25,6 +25,8 @@ static void client_free(struct keeper_client *c)
     }
     if (c->kind == KEEPER_CLIENT_RANK && c->guest)
         keeper_guest_client_gone(c->guest, c);
+    if (c->kind == KEEPER_CLIENT_NATIVE)
+        keeper_native_gone(c);
     bufferevent_free(c->bev);
     free(c->core_dir);
     free(c);
@@ -112,6 +114,12 @@ static void on_read(struct bufferevent *bev, void *arg)
                 return;
             }
             free(body);
+        } else if (c->kind == KEEPER_CLIENT_NATIVE) {
+            evbuffer_drain(in, sizeof(h) + h.len);
+            if (!keeper_native_frame(c, &h)) {
+                keeper_client_done(c);
+                return;
+            }
         } else if (!forward(c, &h, in)) {
             keeper_client_error(c, 1, "the keeper got a frame that does not belong here");
             return;
@@ -145,6 +153,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
             keeper_guest_client_gone(c->guest, c);
         else if (c->kind == KEEPER_CLIENT_NODE && c->guest)
             node_gone(c);
+        else if (c->kind == KEEPER_CLIENT_NATIVE)
+            keeper_native_gone(c);
         keeper_check_idle(c->keeper);
         return;
     }
@@ -183,6 +193,7 @@ void keeper_client_accept(evutil_socket_t fd, short what, void *arg)
         }
         c->keeper = k;
         c->pid = cred.pid;
+        c->port = -1;
         c->next = k->clients;
         k->clients = c;
         bufferevent_setcb(c->bev, on_read, on_drained, on_event, c);

@@ -85,11 +85,14 @@ static void clean(char *text)
 
 static void on_panic(struct keeper_guest *g, const char *body)
 {
+    char who[256];
+
     snprintf(g->panic, sizeof(g->panic), "kernel panic: %.900s", body);
     clean(g->panic);
     /* registers and functions are on the console, and were printed before this was sent */
     keeper_console_drain(g);
-    keeper_guest_fail(g, 1, "guest %s: %s", g->name, g->panic);
+    keeper_guest_who(g, who);
+    keeper_guest_fail(g, 1, "guest %s: %s", who, g->panic);
 }
 
 static void on_report(struct keeper_guest *g, const void *body, uint32_t len)

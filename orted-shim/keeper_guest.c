@@ -26,7 +26,8 @@ struct keeper_guest *keeper_guest_reserve(struct keeper *k, const char *name, ch
 
     if (g)
         return g;
-    for (i = 0; i < k->region.sb.nguests && k->guest[i]; i++)
+    for (i = 0;
+         i < k->region.sb.nguests && (k->guest[i] || (k->native.used && k->native.slice == i)); i++)
         ;
     if (i == k->region.sb.nguests) {
         snprintf(err, 512,
@@ -117,6 +118,30 @@ void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
             to = c;
     if (to)
         keeper_client_send(to, TOROBUS_CTL_NOTE, 0, text, (uint32_t)n);
+}
+
+void keeper_guest_who(const struct keeper_guest *g, char text[256])
+{
+    int n = snprintf(text, 256, "%s", g->name);
+    bool first = true;
+
+    for (unsigned i = 0; i < g->ncores && n < 240; i++) {
+        unsigned last = i;
+
+        if (!g->attached[i])
+            continue;
+        while (last + 1 < g->ncores && g->attached[last + 1] &&
+               g->world_rank[last + 1] == g->world_rank[last] + 1)
+            last++;
+        n +=
+            snprintf(text + n, 256 - (size_t)n, "%s%u", first ? " (rank " : ", ", g->world_rank[i]);
+        if (last > i && n < 240)
+            n += snprintf(text + n, 256 - (size_t)n, "-%u", g->world_rank[last]);
+        first = false;
+        i = last;
+    }
+    if (!first && n < 250)
+        snprintf(text + n, 256 - (size_t)n, "%s)", n < 240 ? "" : " ...");
 }
 
 void keeper_guest_fail(struct keeper_guest *g, int status, const char *fmt, ...)

@@ -14,9 +14,9 @@ static double ms_between(const struct timespec *a, const struct timespec *b)
     return (double)(b->tv_sec - a->tv_sec) * 1e3 + (double)(b->tv_nsec - a->tv_nsec) / 1e6;
 }
 
-static void print_port(FILE *f, struct keeper *k, const struct keeper_guest *g, unsigned core)
+static void print_port(FILE *f, struct keeper *k, unsigned slice, unsigned core)
 {
-    uint32_t id = g->slice * k->region.sb.ports_per_guest + core;
+    uint32_t id = slice * k->region.sb.ports_per_guest + core;
     struct torobus_port *p = torobus_port_at(k->region.head, &k->region.sb, id);
     struct torobus_port_stats *s = &p->stats;
 
@@ -42,7 +42,22 @@ static void print_guest(FILE *f, struct keeper *k, const struct keeper_guest *g,
                 g->hello.kernel_bytes >> 10);
     fprintf(f, ", %u of %u ranks ended\n", g->nended, g->nranks);
     for (unsigned i = 0; ports && i < g->ncores; i++)
-        print_port(f, k, g, i);
+        print_port(f, k, g->slice, i);
+}
+
+/** Ranks that are Linux processes. */
+static void print_native(FILE *f, struct keeper *k, bool ports)
+{
+    const struct keeper_native *n = &k->native;
+    unsigned npresent = 0;
+
+    for (unsigned i = 0; i < TOROBUS_MAX_CORES; i++)
+        npresent += n->port[i] != NULL;
+    fprintf(f, "host %s: slice %u, %u ranks as Linux processes, %u of them on the bus\n", n->name,
+            n->slice, n->nranks, npresent);
+    for (unsigned i = 0; ports && i < TOROBUS_MAX_CORES; i++)
+        if (n->port[i])
+            print_port(f, k, n->slice, i);
 }
 
 static void own_report(struct keeper_client *c, bool ports)
@@ -53,16 +68,19 @@ static void own_report(struct keeper_client *c, bool ports)
     FILE *f = open_memstream(&text, &size);
 
     if (f) {
-        if (k->ready)
-            fprintf(f,
-                    "region: %" PRIu64 " GiB, %u slices of %" PRIu64
-                    " GiB, %u ports each; accelerator %s (%s)\n",
+        if (k->region.head)
+            fprintf(f, "region: %" PRIu64 " GiB, %u slices of %" PRIu64 " GiB, %u ports each",
                     k->region.sb.region_size >> 30, k->region.sb.nguests,
-                    k->region.sb.slice_size >> 30, k->region.sb.ports_per_guest,
-                    shim_accel_name(k->accel), k->accel_reason);
+                    k->region.sb.slice_size >> 30, k->region.sb.ports_per_guest);
+        if (k->ready)
+            fprintf(f, "; accelerator %s (%s)", shim_accel_name(k->accel), k->accel_reason);
+        if (k->region.head)
+            fputc('\n', f);
         for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
             if (k->guest[i])
                 print_guest(f, k, k->guest[i], ports);
+        if (k->native.used)
+            print_native(f, k, ports);
         fclose(f);
     }
     if (size > TOROBUS_CTL_BODY_MAX)

@@ -46,7 +46,7 @@ static int send_msg(int sock, int64_t value, int fd)
 
 static void flush_peer(struct keeper *k, struct keeper_peer *p)
 {
-    while (p->sent < p->nmsgs) {
+    while (p->sock >= 0 && p->sent < p->nmsgs) {
         const struct keeper_ivshmem_msg *m = &p->msgs[p->sent];
         int fd = -1, r;
 
@@ -92,7 +92,8 @@ static bool queue_msg(struct keeper_peer *p, int64_t value, int peer, unsigned v
     return true;
 }
 
-/** Tell the peer at `to` about the vectors of peer `id`. */
+/** Tell the peer at `to` about the vectors of peer `id`, none for processes that are yet to come.
+ */
 static bool introduce(struct keeper_peer *to, const struct keeper_peer *about, unsigned id)
 {
     for (unsigned v = 0; v < about->nvectors; v++)
@@ -103,13 +104,26 @@ static bool introduce(struct keeper_peer *to, const struct keeper_peer *about, u
 
 static void close_peer(struct keeper_peer *p)
 {
-    for (unsigned v = 0; v < p->nvectors; v++)
-        close(p->vector[v]);
     if (p->write_ev)
         event_free(p->write_ev);
     free(p->msgs);
     close(p->sock);
-    *p = (struct keeper_peer){.generation = p->generation};
+    p->used = false;
+    p->sock = -1;
+    p->write_ev = NULL;
+    p->msgs = NULL;
+    p->nvectors = p->nmsgs = p->sent = p->room = 0;
+}
+
+/** The doorbell of a vector. It is kept for the next guest in the slice: a Linux process that has
+ * asked for it may go on using it. */
+static int doorbell(struct keeper_peer *p, unsigned vector)
+{
+    if (p->vector[vector] == 0)
+        p->vector[vector] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (p->vector[vector] < 0)
+        p->vector[vector] = 0;
+    return p->vector[vector] > 0 ? p->vector[vector] : -1;
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -130,14 +144,12 @@ bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, in
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) != 0)
         return false;
-    *p = (struct keeper_peer){.used = true, .sock = sv[0], .generation = p->generation + 1};
+    p->used = true;
+    p->sock = sv[0];
+    p->generation++;
     p->write_ev = event_new(k->base, sv[0], EV_WRITE, on_writable, k);
-    while (p->nvectors < nvectors) {
-        p->vector[p->nvectors] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (p->vector[p->nvectors] < 0)
-            break;
+    while (p->nvectors < nvectors && doorbell(p, p->nvectors) >= 0)
         p->nvectors++;
-    }
     ok = p->write_ev && p->nvectors == nvectors && queue_msg(p, IVSHMEM_VERSION, FD_NONE, 0, 0) &&
          queue_msg(p, slice, FD_NONE, 0, 0) && queue_msg(p, -1, FD_REGION, 0, 0);
     for (unsigned i = 0; ok && i < TOROBUS_MAX_GUESTS; i++)
@@ -152,7 +164,7 @@ bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, in
     }
     flush_peer(k, p);
     for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
-        if (i == slice || !k->peer[i].used)
+        if (i == slice || !k->peer[i].used || k->peer[i].sock < 0)
             continue;
         if (!introduce(&k->peer[i], p, slice))
             keeper_log("ivshmem: no memory to tell peer %u", i);
@@ -168,10 +180,40 @@ void keeper_ivshmem_leave(struct keeper *k, unsigned slice)
         return;
     close_peer(&k->peer[slice]);
     for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
-        if (!k->peer[i].used)
+        if (!k->peer[i].used || k->peer[i].sock < 0)
             continue;
         if (!queue_msg(&k->peer[i], slice, FD_NONE, 0, 0))
             keeper_log("ivshmem: no memory to tell peer %u", i);
         flush_peer(k, &k->peer[i]);
     }
+}
+
+int keeper_ivshmem_native(struct keeper *k, unsigned slice, unsigned vector)
+{
+    struct keeper_peer *p = &k->peer[slice];
+
+    p->used = true;
+    p->sock = -1;
+    /* vectors are numbered by the order in which they are told */
+    while (p->nvectors <= vector) {
+        if (doorbell(p, p->nvectors) < 0)
+            return -1;
+        for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
+            if (!k->peer[i].used || k->peer[i].sock < 0)
+                continue;
+            if (!queue_msg(&k->peer[i], slice, (int)slice, p->nvectors, p->generation))
+                keeper_log("ivshmem: no memory to tell peer %u", i);
+            flush_peer(k, &k->peer[i]);
+        }
+        p->nvectors++;
+    }
+    return p->vector[vector];
+}
+
+int keeper_ivshmem_doorbell(const struct keeper *k, uint32_t port)
+{
+    const struct keeper_peer *p = &k->peer[port / k->region.sb.ports_per_guest];
+    const uint32_t vector = port % k->region.sb.ports_per_guest;
+
+    return p->used && vector < p->nvectors ? p->vector[vector] : -1;
 }

@@ -24,6 +24,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper_ivshmem.c \
     orted-shim/keeper_log.c \
     orted-shim/keeper_main.c \
+    orted-shim/keeper_native.c \
     orted-shim/keeper_qemu.c \
     orted-shim/keeper_region.c \
     orted-shim/keeper_stop.c \
@@ -48,6 +49,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/run_alone.c \
     orted-shim/run_dry.c \
     orted-shim/run_job.c \
+    orted-shim/run_native.c \
     orted-shim/run_options.c \
     orted-shim/run_place.c \
     orted-shim/run_proxy.c \
@@ -63,6 +65,8 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/shim_env.h \
     orted-shim/shim_frame.c \
     orted-shim/shim_frame.h \
+    orted-shim/shim_hello.c \
+    orted-shim/shim_hello.h \
     orted-shim/shim_job.c \
     orted-shim/shim_job.h \
     orted-shim/shim_kvmprobe.c \

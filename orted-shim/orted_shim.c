@@ -5,6 +5,7 @@
 #include "keeper.h"
 
 #include "shim_attach.h"
+#include "shim_hello.h"
 #include "shim_job.h"
 #include "shim_msg.h"
 #include "shim_path.h"
@@ -109,79 +110,6 @@ static void find_orted(char path[SHIM_PATH_MAX])
         shim_die(SHIM_EXIT_FAIL, "no orted beside this program or in PATH; has the prefix moved?");
 }
 
-/** Read exactly n bytes. */
-static bool read_all(int fd, void *buf, size_t n)
-{
-    for (char *p = buf; n > 0;) {
-        ssize_t r = read(fd, p, n);
-
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return false;
-        p += r;
-        n -= (size_t)r;
-    }
-    return true;
-}
-
-/** Read a frame; the body is cut at size - 1 and NUL-terminated. @return false at the end. */
-static bool read_frame(int fd, struct torobus_ctl_hdr *h, char *body, size_t size)
-{
-    size_t n;
-
-    if (!read_all(fd, h, sizeof(*h)) || !torobus_ctl_hdr_ok(h))
-        return false;
-    n = h->len < size ? h->len : size - 1;
-    if (!read_all(fd, body, n))
-        return false;
-    body[n] = '\0';
-    for (size_t rest = h->len - n; rest > 0;) {
-        char drop[512];
-        size_t m = rest < sizeof(drop) ? rest : sizeof(drop);
-
-        if (!read_all(fd, drop, m))
-            return false;
-        rest -= m;
-    }
-    return true;
-}
-
-/** Reserve the slice; does not return if that fails. @return the connection that holds it. */
-static int reserve(const char *key, const char *node)
-{
-    struct {
-        struct torobus_ctl_hdr h;
-        struct torobus_ctl_attach a;
-    } msg = {.h = {.magic = TOROBUS_CTL_MAGIC,
-                   .type = TOROBUS_CTL_ATTACH_NODE,
-                   .rank = TOROBUS_CTL_NOBODY,
-                   .len = sizeof(msg.a)},
-             .a = {.version = TOROBUS_ABI_VERSION}};
-    struct torobus_ctl_hdr h;
-    char err[256], body[1024];
-
-    memcpy(msg.a.node, node, sizeof(msg.a.node));
-    /* a keeper that is just ending takes no more clients: start the next one */
-    for (int tries = 0; tries < 5; tries++) {
-        int fd = shim_attach(key, true, NULL, err);
-
-        if (fd < 0)
-            shim_die(SHIM_EXIT_FAIL, "%s", err);
-        if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) == (ssize_t)sizeof(msg) &&
-            read_frame(fd, &h, body, sizeof(body))) {
-            if (h.type == TOROBUS_CTL_ATTACHED)
-                return fd;
-            if (h.type != TOROBUS_CTL_ERROR)
-                shim_die(SHIM_EXIT_FAIL, "the keeper answered with what makes no sense");
-            shim_print_foreign(body, (unsigned)strlen(body));
-            _exit(h.arg > 0 && h.arg < 256 ? (int)h.arg : SHIM_EXIT_FAIL);
-        }
-        close(fd);
-    }
-    shim_die(SHIM_EXIT_FAIL, "the keeper ends before it answers");
-}
-
 static pid_t start_orted(char *path, char **argv, const sigset_t *old)
 {
     pid_t self = getpid(), pid = fork();
@@ -206,7 +134,7 @@ static bool keeper_frame(int fd)
     struct torobus_ctl_hdr h;
     char body[1400];
 
-    if (!read_frame(fd, &h, body, sizeof(body)))
+    if (!shim_read_frame(fd, &h, body, sizeof(body)))
         return false;
     if (h.type == TOROBUS_CTL_NOTE || h.type == TOROBUS_CTL_ERROR)
         shim_print_foreign(body, (unsigned)strlen(body));
@@ -303,7 +231,7 @@ int main(int argc, char **argv)
         shim_die(SHIM_EXIT_FAIL, "TOROBUS_NODE or the host's name cannot be a node's name");
     find_orted(path);
     shim_job_key(*uri, key);
-    keeper = reserve(key, node);
+    keeper = shim_hello(key, TOROBUS_CTL_ATTACH_NODE, TOROBUS_CTL_NOBODY, 0, node, 0, NULL, 0);
     daemonize_if_asked(argv);
     tmpdir = own_tmpdir(argc, &argv, key, node);
 
@@ -315,6 +243,10 @@ int main(int argc, char **argv)
     sigfd = signalfd(-1, &set, SFD_CLOEXEC);
     if (sigfd < 0)
         shim_die(SHIM_EXIT_FAIL, "signalfd: %s", strerror(errno));
+    /* orted's PMIx server looks for its node by name among the job's, and the host's own name may
+     * be one of those: that of mpirun's node */
+    if (setenv("PMIX_HOSTNAME", node, 1) != 0)
+        shim_die(SHIM_EXIT_FAIL, "no memory");
     orted = start_orted(path, argv, &old);
     status = supervise(orted, sigfd, keeper);
     shim_tmpdir_remove(tmpdir);

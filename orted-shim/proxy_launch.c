@@ -18,7 +18,7 @@ void proxy_send_attach(struct proxy *p)
 
     memcpy(body.a.node, p->job->node, sizeof(body.a.node));
     memcpy(body.settings, p->job->settings, p->job->settings_len);
-    proxy_send(p, TOROBUS_CTL_ATTACH_RANK, 0, &body,
+    proxy_send(p, TOROBUS_CTL_ATTACH_RANK, p->world_rank, &body,
                (uint32_t)sizeof(body.a) + p->job->settings_len);
 }
 

@@ -14,6 +14,7 @@ struct run_options {
     bool dry_run;
     bool gdb;
     const char *root; /**< as given, or NULL */
+    bool native;      /**< the rank is to be a process of this host, not of a guest */
     enum shim_fs fs;
     uint64_t log;
     uint64_t timeout_s;
@@ -37,6 +38,13 @@ int run_dry(const struct run_options *o, const struct proxy_job *job);
 
 /** One rank of mpirun, srun, ... : this process is its proxy. Does not return. */
 void run_proxy(const struct run_options *o, struct proxy_job *job) __attribute__((noreturn));
+
+/** @return true if the rank is to run as a process of this host. Exits if TOROBUS_LOCAL is wrong.
+ */
+bool run_is_native(void);
+
+/** Become the rank, as a process of this host that has a place on the job's bus. */
+void run_native(const struct run_options *o, struct proxy_job *job) __attribute__((noreturn));
 
 /** Find the rank's place in its job: from mpirun's environment, else from the PMIx server. */
 void run_place(struct shim_rank_place *place);

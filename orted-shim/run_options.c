@@ -43,6 +43,7 @@ static const char help[] =
     "TOROBUS_CORES_PER_RANK, TOROBUS_BOOT_TIMEOUT and\n"
     "TOROBUS_SPIN_NS give defaults;\n"
     "TOROBUS_GUESTS and TOROBUS_SLICE_SIZE shape the region; TOROBUS_ACCEL=auto|kvm|tcg;\n"
+    "TOROBUS_LOCAL=auto|guest|native: where ranks on mpirun's own node run;\n"
     "TOROBUS_QEMU and TOROBUS_KERNEL name the files to use; TORO_STRACE=1 prints system calls,\n"
     "TORO_CORE=1 makes ranks that crash leave core.RANK for gdb.\n"
     "\n"

@@ -19,11 +19,14 @@ int main(int argc, char **argv)
     shim_msg_init(argv[0]);
     signal(SIGPIPE, SIG_IGN);
     run_options(&o, argc, argv);
+    o.native = o.n == 0 && run_is_native();
     run_job(&job, &o);
     if (o.dry_run)
         return run_dry(&o, &job);
     if (o.n > 0)
         return run_alone(&o, &job);
+    if (o.native)
+        run_native(&o, &job);
     if (getenv("PMIX_NAMESPACE") && getenv("PMIX_RANK"))
         run_proxy(&o, &job);
     shim_die(SHIM_EXIT_USAGE,

@@ -26,7 +26,8 @@ lint_sh = \
 overlay_sh = \
     tests/overlay/t-configure.sh \
     tests/overlay/t-install.sh \
-    tests/overlay/t-pristine.sh
+    tests/overlay/t-pristine.sh \
+    tests/overlay/t-suite.sh
 
 unit_bins = \
     tests/unit/run-corefile.t \
@@ -134,6 +135,8 @@ mpi_sh = \
     tests/mpi/t-btl-native.sh \
     tests/mpi/t-btl-guest.sh \
     tests/mpi/t-idle.sh \
+    tests/mpi/t-mixed.sh \
+    tests/mpi/t-lost.sh \
     tests/mpi/t-io.sh \
     tests/mpi/t-time.sh
 
@@ -149,12 +152,14 @@ suite_sh = \
 mpi_programs = \
     mpi/act-mpi \
     mpi/mpi-io \
+    mpi/btl-lost \
     mpi/btl-p2p \
     mpi/btl-busy \
     mpi/btl-fair \
     mpi/btl-ports \
     mpi/btl-pvars \
     mpi/btl-rma \
+    mpi/btl-spawn \
     mpi/btl-threads \
     mpi/pmix-names \
     mpi/pt2pt

@@ -249,16 +249,6 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
-    if (argc > 1 && strcmp(argv[1], "wait") == 0) {
-        /* For tests of what happens when the last rank's port dies: nobody ever sends. */
-        if (rank == 0) {
-            printf("btl-p2p: waiting\n");
-            fflush(stdout);
-        }
-        if (rank == size - 1)
-            pause();
-        MPI_Recv(&rank, 1, MPI_INT, size - 1, 9, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    }
     for (size_t i = 0; i < sizeof(test) / sizeof(test[0]); i++) {
         test[i].fn();
         MPI_Barrier(MPI_COMM_WORLD);

@@ -2,6 +2,7 @@
 /* Makes a region file with one native slice, for tests that put Linux processes alone on the bus:
  *     region-make FILE [PORTS]
  *     region-make FILE dead PORT      the owner of a port is gone, as its kernel would say
+ *     region-make FILE port RANK      prints the port that a rank owns
  * In a job with guests the keeper makes the region. */
 #include "torobus/region.h"
 #include <fcntl.h>
@@ -12,16 +13,37 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+static struct torobus_superblock *map(const char *path)
+{
+    struct torobus_superblock *sb =
+        mmap(NULL, 1ull << 30, PROT_READ | PROT_WRITE, MAP_SHARED, open(path, O_RDWR), 0);
+
+    return sb == MAP_FAILED || !torobus_superblock_ok(sb, sb->region_size) ? NULL : sb;
+}
+
 static int mark_dead(const char *path, uint32_t port)
 {
-    const int fd = open(path, O_RDWR);
-    struct torobus_superblock *sb;
+    struct torobus_superblock *sb = map(path);
 
-    sb = mmap(NULL, 1ull << 30, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (sb == MAP_FAILED || !torobus_superblock_ok(sb, sb->region_size) || port >= sb->nports)
+    if (sb == NULL || port >= sb->nports)
         return 1;
     atomic_store(&torobus_port_at(sb, sb, port)->state, TOROBUS_PORT_DEAD);
     return 0;
+}
+
+static int find_rank(const char *path, uint32_t rank)
+{
+    struct torobus_superblock *sb = map(path);
+
+    for (uint32_t i = 0; sb != NULL && i < sb->nports; i++) {
+        const struct torobus_port *p = torobus_port_at(sb, sb, i);
+
+        if (atomic_load(&p->state) == TOROBUS_PORT_OPEN && p->owner_rank == rank) {
+            printf("%u\n", i);
+            return 0;
+        }
+    }
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -47,6 +69,8 @@ int main(int argc, char **argv)
 
     if (argc == 4 && strcmp(argv[2], "dead") == 0)
         return mark_dead(argv[1], (uint32_t)atoi(argv[3]));
+    if (argc == 4 && strcmp(argv[2], "port") == 0)
+        return find_rank(argv[1], (uint32_t)atoi(argv[3]));
     if (argc < 2 || getrandom(sb.uuid, sizeof(sb.uuid), 0) != sizeof(sb.uuid) ||
         !torobus_superblock_ok(&sb, sb.region_size))
         return 2;
@@ -63,6 +87,7 @@ int main(int argc, char **argv)
     slice = torobus_slice_at(base, &sb, 0);
     slice->ncores = nports;
     slice->native = 1;
+    strcpy(slice->name, "here");
     atomic_store(&slice->state, TOROBUS_SLICE_UP);
     *(struct torobus_superblock *)(void *)base = sb;
     return 0;

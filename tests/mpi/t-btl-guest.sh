@@ -39,6 +39,11 @@ done
 runs "counters" mpi --host vm0:1,vm1:1 "$programs/btl-pvars"
 like "$out" "*all right*" "counters: grew as they should"
 
+# A slice, and in it a port and the places of its rings, that somebody else had before.
+runs "one guest after the other" limited TOROBUS_GUESTS=3 "$bin/mpirun" --am torobus \
+    --host vm0:1,vm1:1 -np 1 "$programs/btl-spawn"
+like "$out" "*btl-spawn: all right*" "each has rings of its own"
+
 # The rings are what is used, and nothing else.
 runs "the BTL that is used" mpi --host vm0:1,vm1:1 --mca btl_base_verbose 1 "$programs/btl-p2p"
 like "$out" "*Using torobus btl for send to*" "torobus between the guests"

@@ -70,16 +70,26 @@ enum torobus_ctl_type {
     /* proxy or orted-shim -> keeper (unix socket only), first frame of a connection */
     TOROBUS_CTL_ATTACH_NODE =
         64, /**< body: struct torobus_ctl_attach: reserve a slice (orted-shim, toro-info) */
-    TOROBUS_CTL_ATTACH_RANK =
-        65, /**< body: struct torobus_ctl_attach: proxy of rank `rank`; boots the guest */
+    TOROBUS_CTL_ATTACH_RANK = 65, /**< body: struct torobus_ctl_attach: proxy of rank `rank`, arg:
+                                     world rank, for messages; boots the guest */
     TOROBUS_CTL_ATTACH_INFO =
         66, /**< toro-info: arg = enum torobus_ctl_query; body: node name or empty */
+    TOROBUS_CTL_ATTACH_NATIVE =
+        67, /**< body: struct torobus_ctl_attach. toro-run that is about to become its rank, a Linux
+               process; arg: world rank. The connection outlives its exec and stands for the rank */
     /* keeper -> client */
     TOROBUS_CTL_ATTACHED = 72, /**< the slice is there; body: struct torobus_ctl_attached */
     TOROBUS_CTL_ERROR = 73,    /**< body: one line for the user; arg: exit status to end with. The
                                   keeper closes next */
     TOROBUS_CTL_NOTE =
         74, /**< body: a line for the user's stderr (console of the guest, warnings) */
+
+    /* Linux process <-> keeper after ATTACH_NATIVE, one question at a time. Descriptors come with
+     * the first byte of the answer (SCM_RIGHTS). */
+    TOROBUS_CTL_PORT = 80, /**< take a port; no body. Answer: struct torobus_ctl_port, with the
+                              region and the eventfd of the own doorbell */
+    TOROBUS_CTL_DOORBELL =
+        81, /**< arg: a port. Answer: the same without body, with its eventfd if it has one */
 };
 
 enum torobus_ctl_query {
@@ -219,6 +229,17 @@ struct torobus_ctl_attached {
     uint32_t reserved;
 };
 _Static_assert(sizeof(struct torobus_ctl_attached) == 16, "attached layout");
+
+/** Answer to PORT. The port is as good as new and OPEN, as after TOROBUS_IOC_ATTACH. */
+struct torobus_ctl_port {
+    uint32_t version; /**< TOROBUS_ABI_VERSION */
+    uint32_t port;
+    uint32_t guest;    /**< slice index; port p has the p'th part of ports_per_guest of it */
+    uint32_t reserved; /**< 0 */
+    uint64_t region_size;
+    uint64_t spin_ns; /**< advised time to poll before sleeping */
+};
+_Static_assert(sizeof(struct torobus_ctl_port) == 32, "port layout");
 
 /**
  * Check a frame header that came from a peer.

@@ -38,7 +38,6 @@ typedef struct mca_btl_torobus_bus_info_t {
     mca_btl_torobus_modex_t self;
     uint32_t nports;
     uint32_t spin_ns; /**< advised time to poll before sleeping */
-    bool has_private; /**< there may be peers whose memory is not in the region */
     bool can_sleep;   /**< there is a doorbell */
 } mca_btl_torobus_bus_info_t;
 
@@ -112,9 +111,11 @@ typedef struct mca_btl_torobus_component_t {
     int free_list_num;
     int free_list_inc;
     bool sleep;
+    bool vm_copy;
 
     mca_btl_torobus_bus_info_t bus;
     bool bus_open;
+    bool strangers; /**< some peer is not on this bus: its messages would not end a sleep */
 
     opal_free_list_t frags_small; /**< control messages and headers of in-place sends */
     opal_free_list_t frags_eager;
@@ -171,6 +172,15 @@ void mca_btl_torobus_bus_idle(uint32_t polls);
 bool mca_btl_torobus_bus_sleep(uint64_t ns);
 
 mca_btl_torobus_peer_state_t mca_btl_torobus_bus_peer(const mca_btl_torobus_modex_t *peer);
+
+/** Name of the node that a port belongs to, without characters that could do harm. */
+void mca_btl_torobus_bus_node(uint32_t port, char name[48]);
+
+/** @return true if the port belongs to a Linux process. */
+bool mca_btl_torobus_bus_is_native(uint32_t port);
+
+/** Another thread may sleep in this process and have to see what this one has done. */
+void mca_btl_torobus_bus_wake_self(void);
 
 /** @return true if size bytes at address lie in the region. */
 bool mca_btl_torobus_bus_reaches(uint64_t address, size_t size);

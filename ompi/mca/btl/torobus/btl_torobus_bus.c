@@ -15,9 +15,9 @@ mca_btl_torobus_bus_t mca_btl_torobus_bus;
 
 /* ---- attach ---- */
 
-bool mca_btl_torobus_bus_native(uint32_t guest)
+bool mca_btl_torobus_bus_is_native(uint32_t port)
 {
-    return 0 != torobus_slice_at(bus.base, &bus.sb, guest)->native;
+    return 0 != torobus_slice_at(bus.base, &bus.sb, port / bus.sb.ports_per_guest)->native;
 }
 
 static uint64_t clock_ns(void)
@@ -30,13 +30,13 @@ static uint64_t clock_ns(void)
 
 int mca_btl_torobus_bus_open(mca_btl_torobus_bus_info_t *info, const char **why)
 {
+    static const mca_btl_torobus_platform_t *const platforms[] = {
+        &mca_btl_torobus_dev, &mca_btl_torobus_keeper, &mca_btl_torobus_native};
     struct torobus_dev_info dev;
-    int rc;
+    int rc = OPAL_ERR_NOT_AVAILABLE;
 
-    bus.platform = &mca_btl_torobus_dev;
-    rc = bus.platform->attach(&dev, why);
-    if (OPAL_ERR_NOT_AVAILABLE == rc) {
-        bus.platform = &mca_btl_torobus_native;
+    for (size_t i = 0; i < 3 && OPAL_ERR_NOT_AVAILABLE == rc; i++) {
+        bus.platform = platforms[i];
         rc = bus.platform->attach(&dev, why);
     }
     if (OPAL_SUCCESS != rc) {
@@ -67,8 +67,6 @@ int mca_btl_torobus_bus_open(mca_btl_torobus_bus_info_t *info, const char **why)
         .nports = bus.sb.nports,
         .spin_ns = dev.spin_ns,
         .can_sleep = 0 != dev.can_sleep,
-        .has_private =
-            bus.platform->private_memory || mca_btl_torobus_bus_native(bus.sb.nguests - 1),
     };
     memcpy(info->self.uuid, bus.sb.uuid, sizeof(info->self.uuid));
     return OPAL_SUCCESS;
@@ -149,12 +147,16 @@ static int tx_create(mca_btl_torobus_tx_t *tx)
     const uint64_t size = torobus_ring_size(nslots, lane) + offset;
     uint32_t *lane_end = malloc(nslots * sizeof(*lane_end));
     char *shm = bus.platform->alloc(size);
+    /* Far from where the last owner of this port began: a peer that still looks at that one's ring
+     * takes nothing here for its next message. */
+    const uint32_t start =
+        atomic_load_explicit(&bus.self->epoch, memory_order_relaxed) * 2654435769u;
     struct torobus_ring_tx ring;
 
     if (NULL == lane_end || NULL == shm || shm < bus.base ||
         (uint64_t)(shm - bus.base) > bus.sb.region_size - size ||
         TOROBUS_OK != torobus_ring_init(&ring, (struct torobus_ring_shm *)(void *)(shm + offset),
-                                        lane_end, bus.port, tx->peer, nslots, lane, 0)) {
+                                        lane_end, bus.port, tx->peer, nslots, lane, start)) {
         free(lane_end);
         return OPAL_ERR_UNREACH;
     }
@@ -218,7 +220,29 @@ void mca_btl_torobus_bus_nudge(const mca_btl_torobus_modex_t *peer)
     }
 }
 
+void mca_btl_torobus_bus_wake_self(void)
+{
+    /* The bit is set in any case: a sleeper that has not said so yet finds it. */
+    if (torobus_wake_raise(bus.self, bus.port)) {
+        mca_btl_torobus_bus_kick(bus.port);
+    }
+}
+
 /* ---- odds and ends ---- */
+
+void mca_btl_torobus_bus_node(uint32_t port, char name[48])
+{
+    const uint32_t guest = port / bus.sb.ports_per_guest;
+    const struct torobus_slice_hdr *slice = torobus_slice_at(bus.base, &bus.sb, guest);
+    size_t n = 0;
+
+    for (; n < sizeof(slice->name) && '\0' != slice->name[n]; n++) {
+        const char c = slice->name[n];
+
+        name[n] = ' ' < c && c <= '~' && '%' != c ? c : '_';
+    }
+    name[n] = '\0';
+}
 
 bool mca_btl_torobus_bus_reaches(uint64_t address, size_t size)
 {

@@ -36,7 +36,21 @@ typedef struct mca_btl_torobus_platform_t {
 } mca_btl_torobus_platform_t;
 
 extern const mca_btl_torobus_platform_t mca_btl_torobus_dev;    /* btl_torobus_dev.c */
+extern const mca_btl_torobus_platform_t mca_btl_torobus_keeper; /* btl_torobus_keeper.c */
 extern const mca_btl_torobus_platform_t mca_btl_torobus_native; /* btl_torobus_native.c */
+
+/**
+ * Map the region of a Linux process at its address and check it.
+ *
+ * @param[out] sb  a copy of the superblock, set on success
+ * @return OPAL_SUCCESS, or OPAL_ERROR with *why set
+ */
+int mca_btl_torobus_native_map(int fd, struct torobus_superblock *sb, const char **why);
+void mca_btl_torobus_native_unmap(void);
+
+/** The port is ours: so is its part of the slice's memory, for mca_btl_torobus_native_alloc(). */
+void mca_btl_torobus_native_own(uint32_t port);
+void *mca_btl_torobus_native_alloc(size_t size);
 
 /** Sending half towards one port. Guarded by its endpoint's lock. */
 struct mca_btl_torobus_tx_t {
@@ -52,7 +66,8 @@ typedef struct mca_btl_torobus_rx_t {
     mca_btl_base_module_t *module; /**< which of the two the pair belongs to */
     uint64_t offset;               /**< what the directory said; 0: not attached */
     uint32_t peer;
-    uint32_t idle; /**< empty polls in a row */
+    uint32_t epoch; /**< of the peer's port when the ring was attached */
+    uint32_t idle;  /**< empty polls in a row */
     bool hot;
     bool failed;
 } mca_btl_torobus_rx_t;
@@ -72,9 +87,6 @@ typedef struct mca_btl_torobus_bus_t {
 } mca_btl_torobus_bus_t;
 
 extern mca_btl_torobus_bus_t mca_btl_torobus_bus;
-
-/** @return true if the ports of a guest belong to Linux processes. */
-bool mca_btl_torobus_bus_native(uint32_t guest);
 
 /** Ring a doorbell. */
 void mca_btl_torobus_bus_kick(uint32_t port);

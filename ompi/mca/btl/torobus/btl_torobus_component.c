@@ -88,6 +88,11 @@ static int torobus_register(void)
     c->copy_chunk = 1024 * 1024;
     param("copy_chunk", "Bytes of a put or get that are copied before other messages get a turn",
           MCA_BASE_VAR_TYPE_SIZE_T, OPAL_INFO_LVL_5, &c->copy_chunk);
+    c->vm_copy = true;
+    param("vm_copy",
+          "Let the kernel copy large messages between two Linux processes of this host "
+          "(process_vm_readv), where it may; else they go through the region",
+          MCA_BASE_VAR_TYPE_BOOL, OPAL_INFO_LVL_5, &c->vm_copy);
     c->free_list_num = 8;
     param("free_list_num", "Fragments allocated at start", MCA_BASE_VAR_TYPE_INT, OPAL_INFO_LVL_9,
           &c->free_list_num);
@@ -113,6 +118,7 @@ static int torobus_open(void)
     OBJ_CONSTRUCT(&c->lock, opal_mutex_t);
     c->endpoints = NULL;
     c->bus_open = false;
+    c->strangers = false;
     c->error_cb = NULL;
     return OPAL_SUCCESS;
 }
@@ -211,10 +217,9 @@ static mca_btl_base_module_t **torobus_init(int *num_btls, bool progress_threads
         goto fail;
     }
     modules[(*num_btls)++] = &mca_btl_torobus;
-    if (c->bus.has_private) {
-        mca_btl_torobus_private_init();
-        modules[(*num_btls)++] = &mca_btl_torobus_private;
-    }
+    /* Whether there are peers with private memory is not known yet. */
+    mca_btl_torobus_private_init();
+    modules[(*num_btls)++] = &mca_btl_torobus_private;
     return modules;
 
 fail:

@@ -115,7 +115,11 @@ int mca_btl_torobus_add_procs(mca_btl_base_module_t *btl, size_t nprocs, opal_pr
 
     for (size_t i = 0; i < nprocs && OPAL_SUCCESS == rc; i++) {
         endpoints[i] = NULL;
-        if (!find_peer(procs[i], &addr) || btl != module_of(&addr)) {
+        if (!find_peer(procs[i], &addr)) {
+            mca_btl_torobus_component.strangers = true;
+            continue;
+        }
+        if (btl != module_of(&addr)) {
             continue;
         }
         OPAL_THREAD_LOCK(&mca_btl_torobus_component.lock);
@@ -174,22 +178,17 @@ static void report(opal_proc_t *proc, uint32_t port, const char *what)
 {
     static char text[256];
     const mca_btl_torobus_modex_t *self = &mca_btl_torobus_component.bus.self;
-    char peer[64];
+    char peer[64], node[48];
 
     if (NULL != proc) {
         snprintf(peer, sizeof(peer), "rank %lu", (unsigned long)proc->proc_name.vpid);
     } else {
         snprintf(peer, sizeof(peer), "a process");
     }
-    snprintf(text, sizeof(text), "btl/torobus: %s (port %lu, node %s) %s; seen by rank %lu", peer,
-             (unsigned long)port,
-             NULL != proc && NULL != proc->proc_hostname ? proc->proc_hostname : "unknown", what,
-             (unsigned long)OPAL_PROC_MY_NAME.vpid);
-    for (char *c = text; '\0' != *c; c++) {
-        if ('%' == *c) {
-            *c = '_';
-        }
-    }
+    mca_btl_torobus_bus_node(port, node);
+    snprintf(text, sizeof(text), "btl/torobus: %s (port %lu, %s %s) %s; seen by rank %lu", peer,
+             (unsigned long)port, mca_btl_torobus_bus_is_native(port) ? "host" : "guest",
+             '\0' != node[0] ? node : "unknown", what, (unsigned long)OPAL_PROC_MY_NAME.vpid);
     opal_show_help("help-btl-torobus.txt", "peer failed", true, opal_process_info.nodename,
                    (unsigned long)self->port, text);
     if (NULL != mca_btl_torobus_component.error_cb) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A Linux process on the host as a port: TOROBUS_REGION names the region's file.
+/* A Linux process on the host as a port, among its like: TOROBUS_REGION names the region's file.
+ * (In a job with guests the keeper gives region and port: btl_torobus_keeper.c, which uses the
+ * upper half of this file.)
  *
  * The last slice may be marked native. Its ports are taken first come, first served; its memory is
  * divided evenly among them and holds their rings. A sleeper waits on the futex of its port's
@@ -36,42 +38,74 @@ static struct {
     uint64_t next, end; /* offsets of this port's memory that is not handed out yet */
 } native;
 
-static int map_region(const char *path, uint64_t *size, const char **why)
+/* ---- for every Linux process ---- */
+
+int mca_btl_torobus_native_map(int fd, struct torobus_superblock *sb, const char **why)
 {
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
     struct stat st;
     void *base;
 
-    if (0 > fd) {
-        *why = strerror(errno);
-        return OPAL_ERROR;
-    }
     if (0 != fstat(fd, &st) || (off_t)sizeof(native.sb) > st.st_size ||
         (off_t)TOROBUS_REGION_MAX < st.st_size) {
-        *why = "TOROBUS_REGION names a file that is no region";
-        close(fd);
+        *why = "the region is a file that is none";
         return OPAL_ERROR;
     }
     base = mmap((void *)TOROBUS_REGION_VA, (size_t)st.st_size, PROT_READ | PROT_WRITE,
                 MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
-    close(fd);
     if ((void *)TOROBUS_REGION_VA != base) {
-        *why = "the region's address is taken in this process";
+        *why = MAP_FAILED == base && ENOMEM == errno
+                   ? "there is no address space for the region; see ulimit -v"
+                   : "the region's address is taken in this process";
         if (MAP_FAILED != base) {
             munmap(base, (size_t)st.st_size);
         }
         return OPAL_ERROR;
     }
-    *size = (uint64_t)st.st_size;
     native.base = base;
     memcpy(&native.sb, base, sizeof(native.sb));
-    if (!torobus_superblock_ok(&native.sb, *size)) {
+    if (!torobus_superblock_ok(&native.sb, (uint64_t)st.st_size)) {
         *why = "the region's superblock does not make sense";
-        munmap(base, *size);
+        munmap(base, (size_t)st.st_size);
         return OPAL_ERROR;
     }
+    /* A core file of this process is not one of all the others. */
+    (void)madvise(base, (size_t)st.st_size, MADV_DONTDUMP);
+    *sb = native.sb;
     return OPAL_SUCCESS;
 }
+
+void mca_btl_torobus_native_unmap(void)
+{
+    munmap(native.base, native.sb.region_size);
+}
+
+void mca_btl_torobus_native_own(uint32_t port)
+{
+    const uint64_t share = native.sb.slice_size / native.sb.ports_per_guest & ~4095ull;
+
+    native.port = port;
+    native.next = torobus_slice_offset(&native.sb, port / native.sb.ports_per_guest) +
+                  share * (port % native.sb.ports_per_guest);
+    native.end = native.next + share;
+#ifdef PR_SET_PTRACER
+    /* Where it takes permission to read another process's memory, give it to our peers. */
+    (void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+#endif
+}
+
+void *mca_btl_torobus_native_alloc(size_t size)
+{
+    const uint64_t offset = native.next;
+
+    size = (size + 4095) & ~(size_t)4095;
+    if (size > native.end - offset) {
+        return NULL;
+    }
+    native.next = offset + size;
+    return native.base + offset;
+}
+
+/* ---- without a keeper ---- */
 
 /* Take a free port of the native slice and make it as good as new. */
 static bool claim_port(uint32_t guest)
@@ -118,58 +152,45 @@ static uint32_t spin_ns(void)
 static int native_attach(struct torobus_dev_info *info, const char **why)
 {
     const char *path = getenv("TOROBUS_REGION");
-    uint64_t size, share;
+    struct torobus_superblock sb;
     uint32_t guest;
-    int rc;
+    int fd, rc;
 
     if (NULL == path) {
         return OPAL_ERR_NOT_AVAILABLE;
     }
-    rc = map_region(path, &size, why);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (0 > fd) {
+        *why = strerror(errno);
+        return OPAL_ERROR;
+    }
+    rc = mca_btl_torobus_native_map(fd, &sb, why);
+    close(fd);
     if (OPAL_SUCCESS != rc) {
         return rc;
     }
-    guest = native.sb.nguests - 1;
-    if (0 == torobus_slice_at(native.base, &native.sb, guest)->native) {
+    guest = sb.nguests - 1;
+    if (0 == torobus_slice_at(native.base, &sb, guest)->native) {
         *why = "the region has no place for Linux processes";
     } else if (!claim_port(guest)) {
         *why = "all ports for Linux processes are taken";
     } else {
-        share = native.sb.slice_size / native.sb.ports_per_guest & ~4095ull;
-        native.next = torobus_slice_offset(&native.sb, guest) +
-                      share * (native.port % native.sb.ports_per_guest);
-        native.end = native.next + share;
+        mca_btl_torobus_native_own(native.port);
         *info = (struct torobus_dev_info){
             .version = TOROBUS_ABI_VERSION,
             .port = native.port,
             .guest = guest,
-            .core = native.port % native.sb.ports_per_guest,
+            .core = native.port % sb.ports_per_guest,
             .region_va = TOROBUS_REGION_VA,
-            .region_size = size,
+            .region_size = sb.region_size,
             .spin_ns = spin_ns(),
-            .ncores = native.sb.ports_per_guest,
+            .ncores = sb.ports_per_guest,
             .can_sleep = 1,
         };
-#ifdef PR_SET_PTRACER
-        /* Where it takes permission to read another process's memory, give it to our peers. */
-        (void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
-#endif
         return OPAL_SUCCESS;
     }
-    munmap(native.base, size);
+    mca_btl_torobus_native_unmap();
     return OPAL_ERROR;
-}
-
-static void *native_alloc(size_t size)
-{
-    const uint64_t offset = native.next;
-
-    size = (size + 4095) & ~(size_t)4095;
-    if (size > native.end - offset) {
-        return NULL;
-    }
-    native.next = offset + size;
-    return native.base + offset;
 }
 
 static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
@@ -210,7 +231,7 @@ static void native_detach(void)
 
 const mca_btl_torobus_platform_t mca_btl_torobus_native = {
     .attach = native_attach,
-    .alloc = native_alloc,
+    .alloc = mca_btl_torobus_native_alloc,
     .wait = native_wait,
     .kick = native_kick,
     .detach = native_detach,

@@ -31,6 +31,7 @@ static mca_btl_torobus_rx_t *rx_find(uint32_t peer)
 {
     mca_btl_torobus_rx_t *rx = bus.rx[peer];
     const uint64_t offset = atomic_load_explicit(&bus.self->ring[peer], memory_order_acquire);
+    uint32_t epoch;
 
     if (0 == offset) {
         return NULL;
@@ -42,19 +43,22 @@ static mca_btl_torobus_rx_t *rx_find(uint32_t peer)
             return NULL;
         }
         rx->peer = peer;
-        rx->module = bus.platform->private_memory ||
-                             mca_btl_torobus_bus_native(peer / bus.sb.ports_per_guest)
+        rx->module = bus.platform->private_memory || mca_btl_torobus_bus_is_native(peer)
                          ? &mca_btl_torobus_private
                          : &mca_btl_torobus;
         bus.rx[peer] = rx;
     }
-    if (rx->offset != offset) {
+    /* The port's next owner may have made its ring at the same place. */
+    epoch = atomic_load_explicit(&torobus_port_at(bus.base, &bus.sb, peer)->epoch,
+                                 memory_order_relaxed);
+    if (rx->offset != offset || rx->epoch != epoch) {
         if (TOROBUS_OK !=
             torobus_ring_attach(&rx->ring, bus.base, bus.sb.region_size, offset, peer, bus.port)) {
             rx_fail(rx, "announced a ring that does not make sense");
             return NULL;
         }
         rx->offset = offset;
+        rx->epoch = epoch;
         rx->failed = false;
     }
     return rx->failed ? NULL : rx;

@@ -3,10 +3,11 @@
  * is not in the region.
  *
  * Messages go through the rings as always. Put and get copy from or to the region where the remote
- * address lies in it; between two Linux processes the kernel copies (process_vm_readv). The one
- * thing that cannot be done, a guest reaching into a Linux process, is reported as not available,
- * and the PML turns the transfer round: the Linux process puts or gets. No atomics: one-sided
- * windows over such pairs use the component that works with messages. */
+ * address lies in it; between two Linux processes the kernel copies (process_vm_readv), if it may.
+ * What cannot be done, a guest reaching into a Linux process for instance, is reported as not
+ * available, and the PML turns the transfer round: the other side puts or gets. If that cannot be
+ * done either, it sends fragments, which are copied into a ring and out of it. No atomics:
+ * one-sided windows over such pairs use the component that works with messages. */
 #include "opal_config.h"
 
 #include <errno.h>
@@ -31,6 +32,10 @@ static int vm_copy(uint32_t pid, char *local, uint64_t remote, size_t size, bool
             if (0 > n && EINTR == errno) {
                 continue;
             }
+            if (0 > n && (EPERM == errno || ENOSYS == errno)) {
+                /* Nobody may: a container's rules, or the system's. */
+                mca_btl_torobus_component.vm_copy = false;
+            }
             return OPAL_ERR_NOT_AVAILABLE;
         }
         local += n;
@@ -51,7 +56,8 @@ static int transfer(mca_btl_base_endpoint_t *ep, void *local, uint64_t remote, s
         }
         return OPAL_SUCCESS;
     }
-    if (!mca_btl_torobus_component.bus.self.private_memory || !ep->addr.private_memory) {
+    if (!mca_btl_torobus_component.vm_copy || !mca_btl_torobus_component.bus.self.private_memory ||
+        !ep->addr.private_memory) {
         return OPAL_ERR_NOT_AVAILABLE;
     }
     return vm_copy(ep->addr.pid, local, remote, size, get);

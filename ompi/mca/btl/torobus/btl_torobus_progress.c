@@ -97,7 +97,7 @@ static void idle_poll(unsigned int polls)
     if (0 == polls % CHECK_POLLS) {
         mca_btl_torobus_endpoints_check();
     }
-    if (!c->sleep) {
+    if (!c->sleep || c->strangers) {
         return;
     }
     if (OPAL_UNLIKELY(!idle.calibrated) && !idle_calibrate()) {

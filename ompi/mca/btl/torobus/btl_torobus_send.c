@@ -13,6 +13,9 @@ static void loopback(mca_btl_base_module_t *btl, mca_btl_base_descriptor_t *des,
     const mca_btl_active_message_callback_t *reg = mca_btl_base_active_message_trigger + tag;
 
     reg->cbfunc(btl, tag, des, reg->cbdata);
+    if (OPAL_UNLIKELY(opal_using_threads())) {
+        mca_btl_torobus_bus_wake_self();
+    }
 }
 
 /* Called with the endpoint's lock held and nothing queued before. */
