@@ -260,6 +260,7 @@ struct keeper_settings {
     char mem[32];
     bool gdb;                     /**< a debugger is to come */
     char root[SHIM_PATH_MAX];     /**< what the guest sees as "/"; empty: the host's own */
+    uint64_t mem_per_rank;        /**< 0: not given; mem wins */
     char core_dir[SHIM_PATH_MAX]; /**< of that rank alone; empty: no core files */
 };
 /** Start QEMU for a reserved guest. @return false with a line for the user. */

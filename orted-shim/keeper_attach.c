@@ -83,6 +83,8 @@ static bool parse_settings(const char *text, uint32_t len, struct keeper_setting
             ok = shim_parse_u64(text + 8, 0, 1000000000, &s->spin_ns);
         else if (strncmp(text, "boot_timeout=", 13) == 0)
             ok = shim_parse_u64(text + 13, 1, 86400, &s->boot_timeout_s);
+        else if (strncmp(text, "mem_per_rank=", 13) == 0)
+            ok = shim_parse_u64(text + 13, 1u << 20, TOROBUS_REGION_MAX, &s->mem_per_rank);
         else if (strncmp(text, "mem=", 4) == 0)
             ok = snprintf(s->mem, sizeof(s->mem), "%s", text + 4) < (int)sizeof(s->mem);
         else if (strcmp(text, "gdb=1") == 0)

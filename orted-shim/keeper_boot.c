@@ -332,10 +332,13 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
     struct keeper *k = g->keeper;
     unsigned ncores = nranks * s->cores;
     int fd[4] = {-1, -1, -1, -1};
+    char per_rank[32];
     uint64_t mem;
     bool ok;
 
-    if (!keeper_region_mem_limit(live_guests(k), k->region.sb.slice_size, s->mem, &mem, err))
+    snprintf(per_rank, sizeof(per_rank), "%" PRIu64 "K", s->mem_per_rank / 1024 * nranks);
+    if (!keeper_region_mem_limit(live_guests(k), k->region.sb.slice_size,
+                                 s->mem[0] || !s->mem_per_rank ? s->mem : per_rank, &mem, err))
         return false;
     g->ncores = ncores;
     g->nranks = nranks;

@@ -57,6 +57,8 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/shim_accel.h \
     orted-shim/shim_attach.c \
     orted-shim/shim_attach.h \
+    orted-shim/shim_config.c \
+    orted-shim/shim_config.h \
     orted-shim/shim_cores.c \
     orted-shim/shim_cores.h \
     orted-shim/shim_elf.c \
@@ -97,6 +99,6 @@ orted_shim_toro_run_SOURCES = orted-shim/toro_run.c
 orted_shim_toro_run_CPPFLAGS = $(shim_cppflags)
 orted_shim_toro_run_LDADD = $(shim_libs)
 
-orted_shim_toro_info_SOURCES = orted-shim/toro_info.c
+orted_shim_toro_info_SOURCES = orted-shim/toro_info.c orted-shim/info.h orted-shim/info_check.c
 orted_shim_toro_info_CPPFLAGS = $(shim_cppflags)
 orted_shim_toro_info_LDADD = $(shim_libs)

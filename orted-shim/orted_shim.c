@@ -5,6 +5,7 @@
 #include "keeper.h"
 
 #include "shim_attach.h"
+#include "shim_config.h"
 #include "shim_hello.h"
 #include "shim_job.h"
 #include "shim_msg.h"
@@ -223,6 +224,7 @@ int main(int argc, char **argv)
         puts("orted-shim (Torobus) " TOROBUS_VERSION);
         return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
     }
+    shim_config_need();
     uri = mca_param(argv, "orte_hnp_uri");
     if (!uri)
         shim_die(SHIM_EXIT_USAGE, "no -mca orte_hnp_uri given: mpirun starts this program, see "

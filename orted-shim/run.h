@@ -21,6 +21,8 @@ struct run_options {
     uint64_t mem;     /**< 0: default */
     uint64_t spin_ns; /**< UINT64_MAX: default */
     const char *mem_text;
+    uint64_t mem_per_rank; /**< 0: not given */
+    const char *mem_per_rank_text;
     struct shim_env env; /**< with -x applied */
     char **app;          /**< program and arguments */
 };

@@ -45,7 +45,11 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
            c.ncores == o->cores ? "" : "s");
     printf(o->cores == 1 ? "one per virtual CPU" : "%u virtual CPUs each", o->cores);
     printf(" (%u host core%s)\n", c.host_cpus, c.host_cpus == 1 ? "" : "s");
-    printf("memory       %s\n", o->mem_text ? o->mem_text : "up to 7/8 of what the host has free");
+    printf("memory       %s%s\n",
+           o->mem_text            ? o->mem_text
+           : o->mem_per_rank_text ? o->mem_per_rank_text
+                                  : "up to 7/8 of what the host has free",
+           !o->mem_text && o->mem_per_rank_text ? " per rank" : "");
     printf("files        %s%s%s\n", shim_fs_name(o->fs), job->root[0] ? " below " : "", job->root);
     printf("accelerator  %s (%s)\n", shim_accel_name(c.accel), reason);
     printf("QEMU         %d.%d\n", version / 100, version % 100);

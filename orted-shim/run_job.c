@@ -123,6 +123,8 @@ void run_job(struct proxy_job *job, const struct run_options *o)
         setting(job, "cores=%u", o->cores);
     if (o->mem_text)
         setting(job, "mem=%s", o->mem_text);
+    else if (o->mem_per_rank_text)
+        setting(job, "mem_per_rank=%" PRIu64, o->mem_per_rank);
     /* TORO_CORE=1: the program's directory; TORO_CORE=/DIR: that one */
     if (core && *core == '/')
         setting(job, "core_dir=%s", core);

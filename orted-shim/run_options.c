@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include "shim_cores.h"
+#include "shim_config.h"
 #include "shim_msg.h"
 #include "shim_parse.h"
 #include "torobus/region.h"
@@ -30,6 +31,7 @@ static const char help[] =
     "  --cores-per-rank N  virtual CPUs of each rank, for programs with threads (default: what\n"
     "                    mpirun --map-by ...:PE=N says, else 1)\n"
     "  --mem SIZE        memory that the guest's ranks may use together (K, M, G)\n"
+    "  --mem-per-rank SIZE  the same, by rank: the guest gets so much for each of its ranks\n"
     "  --fs none|ro|rw   files of the host that the guest sees (default rw)\n"
     "  --root DIR        the directory that the guest sees as / (default /)\n"
     "  --gdb             stop each rank before main and print how to attach gdb\n"
@@ -52,6 +54,7 @@ static const char help[] =
 
 enum {
     OPT_MEM = 256,
+    OPT_MEM_PER_RANK,
     OPT_CORES,
     OPT_FS,
     OPT_ROOT,
@@ -66,6 +69,7 @@ static const struct option longopts[] = {
     {"np", required_argument, NULL, 'n'},
     {"cores-per-rank", required_argument, NULL, OPT_CORES},
     {"mem", required_argument, NULL, OPT_MEM},
+    {"mem-per-rank", required_argument, NULL, OPT_MEM_PER_RANK},
     {"fs", required_argument, NULL, OPT_FS},
     {"root", required_argument, NULL, OPT_ROOT},
     {"gdb", no_argument, NULL, OPT_GDB},
@@ -84,6 +88,13 @@ static void set_mem(struct run_options *o, const char *what, const char *text)
     o->mem_text = text;
 }
 
+static void set_mem_per_rank(struct run_options *o, const char *what, const char *text)
+{
+    if (!shim_parse_size(text, 1u << 20, TOROBUS_REGION_MAX, &o->mem_per_rank))
+        shim_die(SHIM_EXIT_USAGE, "%s %s is impossible: give a size from 1M to 512G", what, text);
+    o->mem_per_rank_text = text;
+}
+
 static void set_fs(struct run_options *o, const char *what, const char *text)
 {
     if (!shim_fs_parse(text, &o->fs))
@@ -92,10 +103,15 @@ static void set_fs(struct run_options *o, const char *what, const char *text)
 
 static void defaults(struct run_options *o)
 {
-    const char *mem = getenv("TOROBUS_MEM"), *fs = getenv("TOROBUS_FS");
-    const char *root = getenv("TOROBUS_ROOT"), *gdb = getenv("TOROBUS_GDB");
+    const char *mem, *fs, *each, *root, *gdb;
     char err[256];
 
+    shim_config_need();
+    mem = getenv("TOROBUS_MEM");
+    each = getenv("TOROBUS_MEM_PER_RANK");
+    fs = getenv("TOROBUS_FS");
+    root = getenv("TOROBUS_ROOT");
+    gdb = getenv("TOROBUS_GDB");
     memset(o, 0, sizeof(*o));
     o->fs = SHIM_FS_RW;
     if (mem && *mem)
@@ -103,6 +119,8 @@ static void defaults(struct run_options *o)
     if (root && *root)
         o->root = root;
     o->gdb = gdb && *gdb && strcmp(gdb, "0") != 0;
+    if (each && *each)
+        set_mem_per_rank(o, "TOROBUS_MEM_PER_RANK", each);
     if (fs && *fs)
         set_fs(o, "TOROBUS_FS", fs);
     if (!shim_parse_env("TOROBUS_BOOT_TIMEOUT", false, 1, 86400, 60, &o->timeout_s, err) ||
@@ -168,6 +186,9 @@ void run_options(struct run_options *o, int argc, char **argv)
             break;
         case OPT_MEM:
             set_mem(o, "--mem", optarg);
+            break;
+        case OPT_MEM_PER_RANK:
+            set_mem_per_rank(o, "--mem-per-rank", optarg);
             break;
         case OPT_FS:
             set_fs(o, "--fs", optarg);

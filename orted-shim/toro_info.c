@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* toro-info: is this machine fit, what runs, and where are the ranks of a job. */
-#include "shim_accel.h"
+#include "info.h"
 #include "shim_attach.h"
+#include "shim_config.h"
 #include "shim_job.h"
 #include "shim_msg.h"
 #include "shim_path.h"
@@ -29,80 +30,12 @@ static const char help[] =
     "Without an option: checks this machine and lists your running jobs and their guests.\n"
     "\n"
     "  --check           check the machine only; status 1 if something is to be fixed\n"
+    "  --settings        every setting, its value and where that comes from\n"
     "  --jobs            list the jobs only, with the counters of their ports\n"
     "  --stacks JOB      where every rank of a job is\n"
     "  --syscalls JOB    system calls that its guests do not know, with counts\n"
     "  --memory JOB      memory of its guests\n"
     "  --help, --version\n";
-
-static bool check_one(bool ok, const char *what, const char *text)
-{
-    printf("%-12s %s%s\n", what, ok ? "" : "NOT FIT: ", text);
-    return ok;
-}
-
-static bool check_memory(void)
-{
-    unsigned long long total = 0, avail = 0;
-    char line[160];
-    FILE *f = fopen("/proc/meminfo", "re");
-
-    while (f && fgets(line, sizeof(line), f)) {
-        sscanf(line, "MemTotal: %llu kB", &total);
-        sscanf(line, "MemAvailable: %llu kB", &avail);
-    }
-    if (f)
-        fclose(f);
-    snprintf(line, sizeof(line), "%llu MiB free of %llu MiB%s", avail >> 10, total >> 10,
-             avail >> 10 < 128 ? "; a guest wants 128 MiB" : "");
-    return check_one(avail >> 10 >= 128, "memory", line);
-}
-
-static bool check_orted(void)
-{
-    char dir[SHIM_PATH_MAX], path[SHIM_PATH_MAX + 16];
-
-    if (shim_path_own_dir(dir)) {
-        snprintf(path, sizeof(path), "%s/orted", dir);
-        if (access(path, X_OK) == 0)
-            return check_one(true, "orted", path);
-    }
-    if (shim_path_find("orted", path) == 0)
-        return check_one(true, "orted", path);
-    return check_one(false, "orted",
-                     "none beside this program or in PATH; toro-run -n works, "
-                     "mpirun does not");
-}
-
-static bool check_machine(void)
-{
-    char path[SHIM_PATH_MAX], err[512], text[SHIM_PATH_MAX + 64], reason[256];
-    enum shim_accel accel;
-    bool fit = true;
-    int version;
-
-    if (shim_path_qemu(path, &version, err)) {
-        snprintf(text, sizeof(text), "%d.%d (%s)", version / 100, version % 100, path);
-        check_one(true, "QEMU", text);
-    } else {
-        fit = check_one(false, "QEMU", err);
-    }
-    if (shim_path_kernel(path, err))
-        check_one(true, "kernel", path);
-    else
-        fit = check_one(false, "kernel", err);
-    fit = check_orted() && fit;
-    if (shim_accel_choose(&accel, reason)) {
-        snprintf(text, sizeof(text), "%s (%s)", shim_accel_name(accel), reason);
-        check_one(true, "accelerator", text);
-    } else {
-        fit = check_one(false, "accelerator", reason);
-    }
-    snprintf(text, sizeof(text), "%u; more ranks than that sleep instead of spinning",
-             shim_host_cpus());
-    check_one(true, "cores", text);
-    return check_memory() && fit;
-}
 
 /** Keys of this user's jobs: listening abstract sockets "torobus/<uid>/<key>". */
 static unsigned find_jobs(char keys[MAX_JOBS][SHIM_KEY_LEN + 1])
@@ -249,8 +182,17 @@ int main(int argc, char **argv)
     int status;
 
     shim_msg_init(argv[0]);
+    if (argc == 2 && strcmp(argv[1], "--settings") == 0) {
+        shim_config_need();
+        info_settings();
+        return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
+    }
+    if (argc == 1 || strcmp(argv[1], "--check") == 0)
+        shim_config_need();
     if (argc == 1) {
-        status = check_machine() ? 0 : SHIM_EXIT_FAIL;
+        status = info_check() ? 0 : SHIM_EXIT_FAIL;
+        putchar('\n');
+        info_settings();
         putchar('\n');
         list_jobs(false);
         return fflush(stdout) == 0 ? status : SHIM_EXIT_FAIL;
@@ -264,7 +206,7 @@ int main(int argc, char **argv)
         return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
     }
     if (argc == 2 && strcmp(argv[1], "--check") == 0) {
-        status = check_machine() ? 0 : SHIM_EXIT_FAIL;
+        status = info_check() ? 0 : SHIM_EXIT_FAIL;
         return fflush(stdout) == 0 ? status : SHIM_EXIT_FAIL;
     }
     if (argc == 2 && strcmp(argv[1], "--jobs") == 0)

@@ -105,6 +105,8 @@ model_sh = \
 
 shim_sh = \
     tests/shim/t-alone.sh \
+    tests/shim/t-config.sh \
+    tests/shim/t-foreign.sh \
     tests/shim/t-hostile.sh \
     tests/shim/t-kill.sh \
     tests/shim/t-mpirun.sh
@@ -147,6 +149,24 @@ bench_sh = \
 suite_sh = \
     tests/suite/t-places.sh \
     tests/suite/t-runner.sh
+
+fuzz_sh = \
+    tests/fuzz/t-fuzz.sh
+
+# libFuzzer targets, tests/fuzz/NAME.c; built by the test, with clang.
+fuzz_names = \
+    ctl \
+    elf \
+    keeper \
+    p9 \
+    pmix \
+    proxy \
+    proxy-pmix \
+    ranges \
+    ring \
+    shim-elf \
+    start \
+    virtq
 
 # --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
 mpi_programs = \
@@ -272,6 +292,7 @@ AM_TESTS_ENVIRONMENT = \
     OMPI_ALLOW_RUN_AS_ROOT=1; OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; \
     export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM; \
     LC_ALL=C; TZ=UTC; export LC_ALL TZ; \
+    TOROBUS_CONFIG=; export TOROBUS_CONFIG; \
     unset TOROBUS_KERNEL TORO_STRACE MAKEFLAGS MFLAGS MAKELEVEL;
 
 # A run that is over: count it. (check-list is for those who run tests/lib/summary.sh themselves.)
@@ -289,6 +310,23 @@ EXTRA_DIST += tests
 check-ompi check-mpich: all-local
 	@$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/tests/suite/$@.sh $(SUITE_FLAGS)
 .PHONY: check-ompi check-mpich
+
+# --- fuzzing ------------------------------------------------------------------------------------------
+fuzz_bins = $(fuzz_names:%=tests/fuzz/bin/%)
+fuzz-bins: $(fuzz_bins)
+$(fuzz_bins): tests/fuzz/bin/%: $(srcdir)/tests/fuzz/%.c $(srcdir)/tests/fuzz/fuzz.h
+	$(test_pre)
+	$(AM_V_CC)$(CLANG) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -I$(srcdir)/tests/lib -I$(srcdir) -I$(srcdir)/unikernel/include -I$(srcdir)/orted-shim \
+	    $(AM_CPPFLAGS) $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) -MMD -MP -MT $@ -MF tests/fuzz/$*.d \
+	    $(test_cflags) -pthread -o $@ $< $(PMIX_LIBS) $(LIBEVENT_LIBS)
+
+# make fuzz FUZZ_SECONDS=600: each target for so long; FUZZ_KEEP=DIR keeps the inputs it grew.
+fuzz: all-local
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60}; export FUZZ_SECONDS; $(AM_TESTS_ENVIRONMENT) \
+	    MAKE='$(MAKE)' $(SHELL) $(srcdir)/tests/fuzz/t-fuzz.sh
+.PHONY: fuzz fuzz-bins
+CLEANFILES += $(fuzz_bins)
 
 # --- longer than `make check` -----------------------------------------------------------------------
 # The whole table of violent ends.
