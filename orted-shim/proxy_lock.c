@@ -359,6 +359,22 @@ static void cancel_id(struct proxy *p, uint32_t id)
     }
 }
 
+/** Absolute and without "." and ".." or empty parts, as the guest has resolved it; ".." would lead
+ * out of --root. */
+static bool canonical(const char *path)
+{
+    if (path[0] != '/')
+        return false;
+    for (const char *c = path; *c == '/'; c += 1 + strcspn(c + 1, "/")) {
+        size_t n = strcspn(c + 1, "/");
+
+        if ((n == 0 && path[1] != '\0') || (n == 1 && c[1] == '.') ||
+            (n == 2 && c[1] == '.' && c[2] == '.'))
+            return false;
+    }
+    return true;
+}
+
 bool proxy_lock(struct proxy *p, const void *body, uint32_t len)
 {
     const char *path = (const char *)body + sizeof(struct torobus_ctl_lock);
@@ -377,7 +393,7 @@ bool proxy_lock(struct proxy *p, const void *body, uint32_t len)
     case TOROBUS_LOCK_SET:
     case TOROBUS_LOCK_FLOCK:
     case TOROBUS_LOCK_GET:
-        if (path[0] != '/')
+        if (!canonical(path))
             return false;
         if (l.op == TOROBUS_LOCK_GET)
             get(p, &l, path);

@@ -158,6 +158,7 @@ fuzz_names = \
     ctl \
     elf \
     keeper \
+    lock \
     p9 \
     pmix \
     proxy \

@@ -79,6 +79,11 @@ bool keeper_core(struct keeper_guest *g, uint32_t rank, const void *body, uint32
     return len % 2 == 0;
 }
 
+void keeper_console_drain(struct keeper_guest *g)
+{
+    (void)g;
+}
+
 void keeper_client_done(struct keeper_client *c)
 {
     (void)c;

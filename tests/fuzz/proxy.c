@@ -93,6 +93,25 @@ bool proxy_send_start(struct proxy *p, char err[256])
     return true;
 }
 
+/* (its messages are for tests/fuzz/lock.c) */
+bool proxy_lock(struct proxy *p, const void *body, uint32_t len)
+{
+    (void)p;
+    free(fuzz_copy(body, len));
+    return len % 2 == 0;
+}
+
+void proxy_lock_end(struct proxy *p)
+{
+    (void)p;
+}
+
+void proxy_gdb(struct proxy *p, const struct torobus_ctl_started *s)
+{
+    (void)p;
+    free(fuzz_copy(s, sizeof(*s)));
+}
+
 void proxy_send_attach(struct proxy *p)
 {
     (void)p;
