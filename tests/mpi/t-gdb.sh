@@ -61,6 +61,6 @@ like "$(cat "$tmp/job.err")" "*PANIC on core 1*page fault in the kernel: executi
     "the user sees it"
 like "$(cat "$tmp/job.err")" "*rip 0x1000*rax *  idle+*schedule+*" \
     "with registers and the functions on the kernel's stack"
-like "$(cat "$tmp/job.err")" "*guest vm: kernel panic: page fault*" "and the line that says why it ended"
+like "$(cat "$tmp/job.err")" "*guest vm*: kernel panic: page fault*" "and the line that says why it ended"
 nothing_left "nothing is left"
 done_testing
