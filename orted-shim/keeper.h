@@ -8,6 +8,7 @@
 #include "shim_frame.h"
 #include "shim_job.h"
 #include "shim_path.h"
+#include "shim_pool.h"
 #include "torobus/region.h"
 
 #include <event2/bufferevent.h>
@@ -52,8 +53,25 @@ enum keeper_guest_state {
     KEEPER_GUEST_BOOTING,      /**< QEMU runs, no HELLO yet */
     KEEPER_GUEST_HELLO,        /**< HELLO came, the clock is being measured */
     KEEPER_GUEST_UP,
-    KEEPER_GUEST_STOPPING, /**< told to end, or killed */
-    KEEPER_GUEST_DEAD,     /**< QEMU is reaped */
+    KEEPER_GUEST_RESETTING, /**< stays: told to forget its job */
+    KEEPER_GUEST_KEPT,      /**< stays: empty, waits for its next job */
+    KEEPER_GUEST_STOPPING,  /**< told to end, or killed */
+    KEEPER_GUEST_DEAD,      /**< QEMU is reaped */
+};
+
+/** Settings that come with the rank whose arrival boots the guest. */
+struct keeper_settings {
+    enum shim_fs fs;
+    unsigned log;
+    uint64_t spin_ns;
+    uint64_t boot_timeout_s;
+    uint64_t keep_s; /**< how long guests stay after the job, 0: not at all */
+    unsigned cores;  /**< per rank */
+    char mem[32];
+    bool gdb;                     /**< a debugger is to come */
+    uint64_t mem_per_rank;        /**< 0: not given; mem wins */
+    char root[SHIM_PATH_MAX];     /**< what the guest sees as "/"; empty: the host's own */
+    char core_dir[SHIM_PATH_MAX]; /**< of that rank alone; empty: no core files */
 };
 
 /** One node: a slice and, from the first proxy on, a QEMU. */
@@ -65,6 +83,8 @@ struct keeper_guest {
     enum keeper_guest_state state;
     unsigned ncores; /**< vCPUs */
     unsigned nranks;
+    struct keeper_settings settings; /**< that it was booted with */
+    unsigned njobs;                  /**< that it has served before this one */
 
     pid_t pid;
     int pidfd;
@@ -86,12 +106,14 @@ struct keeper_guest {
     bool attached[TOROBUS_MAX_CORES];       /**< a proxy has come (and may have gone) */
     bool ended[TOROBUS_MAX_CORES];
     unsigned nattached, nended;
-    bool gdb;                  /**< there is a socket for a debugger */
-    struct keeper_core *cores; /**< core files that are being written */
-    bool failed;               /**< its end was not asked for and has been reported */
-    int wait_status;           /**< of QEMU when it was reaped */
-    char last[256];            /**< last line of QEMU's stderr: why it ended */
-    char panic[1024];          /**< text of PANIC */
+    bool gdb;                              /**< there is a socket for a debugger */
+    struct keeper_core *cores;             /**< core files that are being written */
+    uint32_t pmix_up[TOROBUS_MAX_CORES];   /**< upcalls of the rank's PMIx server to the host */
+    uint32_t pmix_down[TOROBUS_MAX_CORES]; /**< answers and events from there */
+    bool failed;                           /**< its end was not asked for and has been reported */
+    int wait_status;                       /**< of QEMU when it was reaped */
+    char last[256];                        /**< last line of QEMU's stderr: why it ended */
+    char panic[1024];                      /**< text of PANIC */
 };
 
 /** One message of the ivshmem server that waits for its QEMU to read. */
@@ -141,8 +163,12 @@ struct keeper {
     struct event *child_ev, *period_ev; /**< for stopped processes */
     struct keeper_client *clients;
     bool had_client;
-    bool flushed; /**< waits for clients to read their last frames, for the last time */
-    bool ending;  /**< last client is gone; leaves the loop when the guests are reaped */
+    bool flushed;    /**< waits for clients to read their last frames, for the last time */
+    bool ending;     /**< last client is gone; leaves the loop when the guests are reaped */
+    uint64_t keep_s; /**< how long guests stay after the job; 0: not at all */
+    bool stop;       /**< nothing stays: it was told to end */
+    bool idle;       /**< between two jobs: listens where the next one looks for guests */
+    char pool[SHIM_POOL_MAX]; /**< where that is, without the number at the end; "" if unknown */
 
     bool ready; /**< QEMU and kernel are there; the region is there when region.head is */
     struct keeper_region region;
@@ -182,6 +208,10 @@ void keeper_region_release(struct keeper_region *r, unsigned slice);
  * Trust: the ranges are the guest's. */
 int keeper_region_punch(struct keeper_region *r, unsigned slice,
                         const struct torobus_ctl_range *range, uint32_t n);
+/** Give the memory of a slice back but for some parts of it. @return false if that fails, or a part
+ * is not a part of the slice. Trust: the parts are a guest's word. */
+bool keeper_region_wipe(struct keeper_region *r, unsigned slice,
+                        const struct torobus_ctl_range *keep, uint32_t nkeep);
 /** Memory that all guests together may use, from TOROBUS_MEM or the host's free memory. */
 bool keeper_region_mem_limit(unsigned nguests, uint64_t slice_size, const char *setting,
                              uint64_t *limit, char err[512]);
@@ -250,19 +280,6 @@ void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
 /* keeper_boot.c */
 /** Time that a waiting rank should spin before it sleeps, with all ranks that there will be. */
 uint64_t keeper_spin_ns(const struct keeper *k, unsigned ncores);
-/** Settings that come with the rank whose arrival boots the guest. */
-struct keeper_settings {
-    enum shim_fs fs;
-    unsigned log;
-    uint64_t spin_ns;
-    uint64_t boot_timeout_s;
-    unsigned cores; /**< per rank */
-    char mem[32];
-    bool gdb;                     /**< a debugger is to come */
-    char root[SHIM_PATH_MAX];     /**< what the guest sees as "/"; empty: the host's own */
-    uint64_t mem_per_rank;        /**< 0: not given; mem wins */
-    char core_dir[SHIM_PATH_MAX]; /**< of that rank alone; empty: no core files */
-};
 /** Start QEMU for a reserved guest. @return false with a line for the user. */
 bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_settings *s,
                  char err[512]);
@@ -304,6 +321,26 @@ uint64_t keeper_clock_hz(struct keeper *k, unsigned *wait_ms);
 /* keeper_stop.c */
 /** Begin to watch for stopped QEMUs and proxies. @return false without memory. */
 bool keeper_stop_watch(struct keeper *k);
+
+/* keeper_keep.c */
+/** All ranks of all guests have ended: let guests that stay forget the job. */
+void keeper_keep_quiet(struct keeper *k);
+/** The last client is gone: wait for the next job. @return false if there is nothing to wait with
+ * (and the keeper should end), true if it waits, or will soon. */
+bool keeper_keep_idle(struct keeper *k);
+/** A node of the next job: a kept guest that suits it, under its name. NULL if there is none. */
+struct keeper_guest *keeper_keep_find(struct keeper *k, const char *name);
+/** Put a kept guest to use; if it does not suit, end it and reserve another one in its place.
+ *  @return the guest, or NULL with a line for the user. */
+struct keeper_guest *keeper_keep_use(struct keeper_guest *g, unsigned nranks,
+                                     const struct keeper_settings *s, char err[512]);
+/** RESET_DONE of a guest. */
+void keeper_keep_reset_done(struct keeper_guest *g, uint32_t err, const void *body, uint32_t len);
+/** ADOPT or END_IDLE. */
+void keeper_keep_request(struct keeper_client *c, const struct torobus_ctl_hdr *h,
+                         const void *body);
+/** The wait is over: everything ends. */
+void keeper_keep_end(struct keeper *k);
 
 /* keeper_info.c */
 /** Answer a toro-info client (or pass its query on to a guest). */

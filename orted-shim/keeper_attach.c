@@ -50,6 +50,8 @@ static bool get_ready(struct keeper *k, char err[512])
     }
     if (!enough_descriptors(err) || !get_region(k, err))
         return false;
+    if (!shim_pool_name(k->pool))
+        k->pool[0] = '\0';
     /* paths are absolute by now; a daemon must not pin the user's directory */
     if (chdir("/") != 0)
         keeper_log("chdir failed");
@@ -85,6 +87,8 @@ static bool parse_settings(const char *text, uint32_t len, struct keeper_setting
             ok = shim_parse_u64(text + 13, 1, 86400, &s->boot_timeout_s);
         else if (strncmp(text, "mem_per_rank=", 13) == 0)
             ok = shim_parse_u64(text + 13, 1u << 20, TOROBUS_REGION_MAX, &s->mem_per_rank);
+        else if (strncmp(text, "keep=", 5) == 0)
+            ok = shim_parse_u64(text + 5, 0, 86400, &s->keep_s);
         else if (strncmp(text, "mem=", 4) == 0)
             ok = snprintf(s->mem, sizeof(s->mem), "%s", text + 4) < (int)sizeof(s->mem);
         else if (strcmp(text, "gdb=1") == 0)
@@ -129,6 +133,8 @@ static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t world_r
                  local_size);
         return false;
     }
+    if (g->state == KEEPER_GUEST_KEPT && (g = keeper_keep_use(g, local_size, s, err)) == NULL)
+        return false;
     if (g->state == KEEPER_GUEST_RESERVED) {
         if (!keeper_boot(g, local_size, s, err))
             return false;
@@ -193,6 +199,16 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
         keeper_info(c, h->arg, body);
         return true;
     }
+    if (h->type == TOROBUS_CTL_ADOPT || h->type == TOROBUS_CTL_END_IDLE) {
+        c->kind = KEEPER_CLIENT_INFO;
+        keeper_keep_request(c, h, body);
+        return true;
+    }
+    if (c->keeper->idle) {
+        keeper_client_error(c, 1, "the keeper waits for another job than this");
+        return false;
+    }
+    c->keeper->had_client = true;
     ok = (h->type == TOROBUS_CTL_ATTACH_NODE || h->type == TOROBUS_CTL_ATTACH_RANK ||
           h->type == TOROBUS_CTL_ATTACH_NATIVE) &&
          h->len >= sizeof(a);
@@ -222,6 +238,7 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
     if (ok && h->type == TOROBUS_CTL_ATTACH_RANK) {
         c->kind = KEEPER_CLIENT_RANK;
         c->rank = UINT32_MAX;
+        c->keeper->keep_s = s.keep_s;
         ok = attach_rank(c, h->rank, h->arg, a.local_size, &s, err);
         if (ok && s.core_dir[0] && !(c->core_dir = strdup(s.core_dir)))
             keeper_log("no memory for the name of a core file");

@@ -72,7 +72,9 @@ static void check_gone(struct keeper_guest *g)
     if (g->state == KEEPER_GUEST_DEAD)
         return;
     keeper_guest_who(g, who);
-    if (g->state != KEEPER_GUEST_STOPPING)
+    if (g->state == KEEPER_GUEST_KEPT)
+        keeper_log("guest %s: ended while it waited: %s", g->name, g->last);
+    else if (g->state != KEEPER_GUEST_STOPPING)
         keeper_guest_fail(g, 128 + 9, "guest %s ended: %s%s", who, g->panic[0] ? g->panic : g->last,
                           g->panic[0] ? "" : remedy(g->last, g->wait_status));
     g->state = KEEPER_GUEST_DEAD;
@@ -342,6 +344,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
         return false;
     g->ncores = ncores;
     g->nranks = nranks;
+    g->settings = *s;
     keeper_region_reserve(&k->region, g->slice, g->uname, ncores, mem);
     keeper_region_state(&k->region, g->slice, TOROBUS_SLICE_BOOTING);
     ok = start_qemu(g, s, fd, err);

@@ -82,6 +82,8 @@ static bool forward(struct keeper_client *c, const struct torobus_ctl_hdr *h, st
     case TOROBUS_CTL_CREDIT:
     case TOROBUS_CTL_PMIX:
     case TOROBUS_CTL_LOCKED:
+        if (c->guest && h->type == TOROBUS_CTL_PMIX)
+            c->guest->pmix_down[c->rank]++;
         if (c->guest)
             keeper_guest_forward(c->guest, in, (uint32_t)sizeof(*h) + h->len);
         else
@@ -108,7 +110,6 @@ static void on_read(struct bufferevent *bev, void *arg)
             void *body = shim_frame_take(in, &h);
 
             bufferevent_set_timeouts(bev, NULL, NULL);
-            c->keeper->had_client = true;
             if (!body || !keeper_attach(c, &h, body)) {
                 free(body);
                 return;

@@ -139,6 +139,9 @@ static void own_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, s
     case TOROBUS_CTL_REPORT:
         on_report(g, body, h->len);
         break;
+    case TOROBUS_CTL_RESET_DONE:
+        keeper_keep_reset_done(g, h->arg, body, h->len);
+        break;
     default:
         keeper_guest_fail(g, 1, "guest %s sent a frame of unknown type %u", g->name, h->type);
     }
@@ -175,7 +178,10 @@ static bool rank_frame(struct keeper_guest *g, const struct torobus_ctl_hdr *h, 
     case TOROBUS_CTL_EXIT:
     case TOROBUS_CTL_FAILED:
     case TOROBUS_CTL_CREDIT:
+        break;
     case TOROBUS_CTL_PMIX:
+        g->pmix_up[h->rank]++;
+        break;
     case TOROBUS_CTL_LOCK:
         break;
     default:

@@ -24,6 +24,8 @@ struct keeper_guest *keeper_guest_reserve(struct keeper *k, const char *name, ch
     struct keeper_guest *g = keeper_guest_find(k, name);
     unsigned i;
 
+    if (!g)
+        g = keeper_keep_find(k, name);
     if (g)
         return g;
     for (i = 0;
@@ -54,7 +56,7 @@ struct keeper_guest *keeper_guest_reserve(struct keeper *k, const char *name, ch
 
 static struct evbuffer *output_of(struct keeper_guest *g)
 {
-    return g->state == KEEPER_GUEST_UP && g->ctl ? bufferevent_get_output(g->ctl) : g->queue;
+    return g->state >= KEEPER_GUEST_UP && g->ctl ? bufferevent_get_output(g->ctl) : g->queue;
 }
 
 void keeper_guest_forward(struct keeper_guest *g, struct evbuffer *in, uint32_t bytes)
@@ -94,8 +96,11 @@ void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank)
         return;
     g->ended[rank] = true;
     g->nended++;
-    if (g->nended == g->nranks)
+    keeper_log("guest %s: rank %u ended, PMIx messages to the host %u, from it %u", g->name, rank,
+               g->pmix_up[rank], g->pmix_down[rank]);
+    if (g->nended == g->nranks && g->keeper->keep_s == 0)
         keeper_guest_stop(g);
+    keeper_keep_quiet(g->keeper);
     keeper_check_idle(g->keeper);
 }
 
@@ -181,7 +186,7 @@ void keeper_guest_stop(struct keeper_guest *g)
 {
     if (g->pid <= 0 || g->state >= KEEPER_GUEST_STOPPING)
         return;
-    if (g->state != KEEPER_GUEST_UP) {
+    if (g->state < KEEPER_GUEST_UP) {
         keeper_guest_kill(g);
         return;
     }

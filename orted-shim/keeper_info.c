@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const state_names[] = {"reserved", "booting", "booting", "up", "ending", "dead"};
+static const char *const state_names[] = {"reserved",        "booting",         "booting", "up",
+                                          "forgets its job", "waits for a job", "ending",  "dead"};
 
 static double ms_between(const struct timespec *a, const struct timespec *b)
 {
@@ -40,7 +41,12 @@ static void print_guest(FILE *f, struct keeper *k, const struct keeper_guest *g,
     if (g->up.tv_sec)
         fprintf(f, ", up in %.0f ms, kernel uses %" PRIu64 " KiB", ms_between(&g->born, &g->up),
                 g->hello.kernel_bytes >> 10);
-    fprintf(f, ", %u of %u ranks ended\n", g->nended, g->nranks);
+    if (g->njobs)
+        fprintf(f, ", served %u job%s", g->njobs, g->njobs == 1 ? "" : "s");
+    if (g->state == KEEPER_GUEST_KEPT)
+        fputc('\n', f);
+    else
+        fprintf(f, ", %u of %u ranks ended\n", g->nended, g->nranks);
     for (unsigned i = 0; ports && i < g->ncores; i++)
         print_port(f, k, g->slice, i);
 }

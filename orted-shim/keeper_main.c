@@ -23,7 +23,7 @@ static bool expecting(const struct keeper *k)
     for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
         const struct keeper_guest *g = k->guest[i];
 
-        if (g && g->state >= KEEPER_GUEST_BOOTING && g->state < KEEPER_GUEST_STOPPING &&
+        if (g && g->state >= KEEPER_GUEST_BOOTING && g->state <= KEEPER_GUEST_UP &&
             g->nattached < g->nranks && g->nended == g->nattached)
             return true;
     }
@@ -72,6 +72,8 @@ void keeper_check_idle(struct keeper *k)
             evtimer_add(k->idle_timer, &grace);
         return;
     }
+    if (k->keep_s && !k->stop && keeper_keep_idle(k))
+        return;
     for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
         if (k->guest[i] && k->guest[i]->pid > 0)
             keeper_guest_stop(k->guest[i]);
@@ -96,6 +98,8 @@ static void idle_timeout(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (in_use(k))
         return;
+    if (k->idle)
+        keeper_keep_end(k);
     k->ending = true;
     keeper_check_idle(k);
 }
@@ -109,6 +113,7 @@ static void on_term(evutil_socket_t sig, short what, void *arg)
         if (k->guest[i] && k->guest[i]->pid > 0)
             keeper_guest_fail(k->guest[i], 128 + (int)sig, "the keeper was told to end (signal %d)",
                               (int)sig);
+    k->stop = true;
     k->ending = true;
     keeper_check_idle(k);
 }

@@ -175,6 +175,40 @@ int keeper_region_punch(struct keeper_region *r, unsigned slice,
     return 0;
 }
 
+static int by_offset(const void *a, const void *b)
+{
+    const struct torobus_ctl_range *x = a, *y = b;
+
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+bool keeper_region_wipe(struct keeper_region *r, unsigned slice,
+                        const struct torobus_ctl_range *keep, uint32_t nkeep)
+{
+    struct torobus_ctl_range part[TOROBUS_CTL_KEEP_MAX + 1];
+    uint64_t at = torobus_slice_offset(&r->sb, slice), end = at + r->sb.slice_size;
+
+    if (nkeep > TOROBUS_CTL_KEEP_MAX)
+        return false;
+    if (nkeep > 0) {
+        memcpy(part, keep, nkeep * sizeof(part[0]));
+        qsort(part, nkeep, sizeof(part[0]), by_offset);
+    }
+    part[nkeep] = (struct torobus_ctl_range){end, 0};
+    for (uint32_t i = 0; i <= nkeep; i++) {
+        const struct torobus_ctl_range *k = &part[i];
+
+        if (k->offset < at || k->offset > end || k->len > end - k->offset ||
+            ((k->offset | k->len) & 4095) != 0)
+            return false;
+        if (k->offset > at && fallocate(r->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                        (off_t)at, (off_t)(k->offset - at)) != 0)
+            return false;
+        at = k->offset + k->len;
+    }
+    return true;
+}
+
 /** MemAvailable in bytes, 0 if unknown. */
 static uint64_t mem_available(void)
 {

@@ -22,6 +22,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper_guest.c \
     orted-shim/keeper_info.c \
     orted-shim/keeper_ivshmem.c \
+    orted-shim/keeper_keep.c \
     orted-shim/keeper_log.c \
     orted-shim/keeper_main.c \
     orted-shim/keeper_native.c \
@@ -78,6 +79,8 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/shim_parse.h \
     orted-shim/shim_path.c \
     orted-shim/shim_path.h \
+    orted-shim/shim_pool.c \
+    orted-shim/shim_pool.h \
     orted-shim/shim_qemuargv.c \
     orted-shim/shim_qemuargv.h \
     orted-shim/shim_sink.c \

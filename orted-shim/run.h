@@ -17,7 +17,7 @@ struct run_options {
     bool native;      /**< the rank is to be a process of this host, not of a guest */
     enum shim_fs fs;
     uint64_t log;
-    uint64_t timeout_s;
+    uint64_t timeout_s, keep_s;
     uint64_t mem;     /**< 0: default */
     uint64_t spin_ns; /**< UINT64_MAX: default */
     const char *mem_text;

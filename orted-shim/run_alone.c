@@ -212,7 +212,8 @@ int run_alone(const struct run_options *o, struct proxy_job *job)
         start_rank(&a, o, job, i, transports, fd, &out, &err);
     }
     event_base_dispatch(a.base);
-    reap_keeper(keeper);
+    if (o->keep_s == 0)
+        reap_keeper(keeper);
     if (a.status == 0 && (out.error || err.error))
         a.status = SHIM_EXIT_FAIL; /* output is lost, and the line that says so was printed */
     shim_step("ends with status %d", a.status);

@@ -115,6 +115,8 @@ void run_job(struct proxy_job *job, const struct run_options *o)
     job->fs = o->fs;
     setting(job, "fs=%s", shim_fs_name(o->fs));
     setting(job, "boot_timeout=%" PRIu64, o->timeout_s);
+    if (o->keep_s)
+        setting(job, "keep=%" PRIu64, o->keep_s);
     if (o->log)
         setting(job, "log=%" PRIu64, o->log);
     if (o->spin_ns != UINT64_MAX)

@@ -6,6 +6,7 @@
 #include "shim_config.h"
 #include "shim_msg.h"
 #include "shim_parse.h"
+#include "shim_pool.h"
 #include "torobus/region.h"
 
 #include <getopt.h>
@@ -36,13 +37,14 @@ static const char help[] =
     "  --root DIR        the directory that the guest sees as / (default /)\n"
     "  --gdb             stop each rank before main and print how to attach gdb\n"
     "  --timeout SECS    time for the guest to report in (default 60)\n"
+    "  --keep SECS       guests stay so long for another job of the same shape (default 0)\n"
     "  -x VAR[=VALUE]    set a variable for the ranks\n"
     "  -v, --verbose     tell each step with its time; twice: the kernel's steps too\n"
     "  --dry-run         print the plan and QEMU's command line, start nothing\n"
     "  --help, --version\n"
     "\n"
     "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_ROOT, TOROBUS_GDB,\n"
-    "TOROBUS_CORES_PER_RANK, TOROBUS_BOOT_TIMEOUT and\n"
+    "TOROBUS_CORES_PER_RANK, TOROBUS_BOOT_TIMEOUT, TOROBUS_KEEP and\n"
     "TOROBUS_SPIN_NS give defaults;\n"
     "TOROBUS_GUESTS and TOROBUS_SLICE_SIZE shape the region; TOROBUS_ACCEL=auto|kvm|tcg;\n"
     "TOROBUS_LOCAL=auto|guest|native: where ranks on mpirun's own node run;\n"
@@ -61,6 +63,7 @@ enum {
     OPT_GDB,
     OPT_TIMEOUT,
     OPT_DRY,
+    OPT_KEEP,
     OPT_HELP,
     OPT_VERSION
 };
@@ -74,6 +77,7 @@ static const struct option longopts[] = {
     {"root", required_argument, NULL, OPT_ROOT},
     {"gdb", no_argument, NULL, OPT_GDB},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"keep", required_argument, NULL, OPT_KEEP},
     {"verbose", no_argument, NULL, 'v'},
     {"dry-run", no_argument, NULL, OPT_DRY},
     {"help", no_argument, NULL, OPT_HELP},
@@ -125,6 +129,7 @@ static void defaults(struct run_options *o)
         set_fs(o, "TOROBUS_FS", fs);
     if (!shim_parse_env("TOROBUS_BOOT_TIMEOUT", false, 1, 86400, 60, &o->timeout_s, err) ||
         !shim_parse_env("TOROBUS_LOG", false, 0, 2, 0, &o->log, err) ||
+        !shim_pool_seconds(&o->keep_s, err) ||
         !shim_parse_env("TOROBUS_SPIN_NS", false, 0, 1000000000, UINT64_MAX, &o->spin_ns, err))
         shim_die(SHIM_EXIT_USAGE, "%s", err);
     if (!shim_cores_env(&o->cores, err))
@@ -203,6 +208,12 @@ void run_options(struct run_options *o, int argc, char **argv)
             if (!shim_parse_u64(optarg, 1, 86400, &o->timeout_s))
                 shim_die(SHIM_EXIT_USAGE,
                          "--timeout %s is impossible: give seconds from 1 to 86400", optarg);
+            break;
+        case OPT_KEEP:
+            if (!shim_parse_u64(optarg, 0, 86400, &o->keep_s) ||
+                setenv("TOROBUS_KEEP", optarg, 1) != 0)
+                shim_die(SHIM_EXIT_USAGE, "--keep %s is impossible: give seconds from 0 to 86400",
+                         optarg);
             break;
         case OPT_DRY:
             o->dry_run = true;

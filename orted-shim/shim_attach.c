@@ -6,6 +6,7 @@
 #include "shim_attach.h"
 
 #include "shim_job.h"
+#include "shim_pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,6 +111,8 @@ int shim_attach(const char *key, bool start, pid_t *pid, char err[256])
     struct sockaddr_un sa;
     socklen_t len = shim_job_address(key, &sa);
     int fd = -1, e = 0;
+    bool asked = false;
+    uint64_t keep;
 
     if (pid)
         *pid = -1;
@@ -125,6 +128,11 @@ int shim_attach(const char *key, bool start, pid_t *pid, char err[256])
             break;
         if (e == ECONNREFUSED && !start)
             break;
+        if (e == ECONNREFUSED && !asked && shim_pool_seconds(&keep, err) && keep > 0) {
+            asked = true;
+            if (shim_pool_adopt(key))
+                continue;
+        }
         if (e == ECONNREFUSED) {
             e = start_keeper(key, &sa, len, pid);
             if (e == 0)

@@ -6,6 +6,7 @@
 #include "shim_job.h"
 #include "shim_msg.h"
 #include "shim_path.h"
+#include "shim_pool.h"
 #include "torobus/ctl.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ static const char help[] =
     "  --check           check the machine only; status 1 if something is to be fixed\n"
     "  --settings        every setting, its value and where that comes from\n"
     "  --jobs            list the jobs only, with the counters of their ports\n"
+    "  --stop            end the guests that wait for another job (toro-run --keep)\n"
     "  --stacks JOB      where every rank of a job is\n"
     "  --syscalls JOB    system calls that its guests do not know, with counts\n"
     "  --memory JOB      memory of its guests\n"
@@ -127,7 +129,7 @@ static void print_report(const char *text)
 
 static int list_jobs(bool ports)
 {
-    static char keys[MAX_JOBS][SHIM_KEY_LEN + 1];
+    static char keys[MAX_JOBS][SHIM_KEY_LEN + 1], idle[MAX_JOBS][SHIM_POOL_MAX + 8];
     unsigned n = find_jobs(keys);
 
     for (unsigned i = 0; i < n; i++) {
@@ -138,9 +140,34 @@ static int list_jobs(bool ports)
             print_report(text);
         free(text);
     }
+    for (unsigned i = 0; i < shim_pool_list(idle, MAX_JOBS); i++) {
+        char *text = ask(idle[i], ports ? TOROBUS_CTL_Q_PORTS : 0, "");
+
+        printf("no job, guests wait for one (toro-info --stop ends them)\n");
+        if (text)
+            print_report(text);
+        free(text);
+        n++;
+    }
     if (n == 0)
         printf("no jobs\n");
     return 0;
+}
+
+/** End all keepers that wait for a job. */
+static int stop_idle(void)
+{
+    static char idle[MAX_JOBS][SHIM_POOL_MAX + 8];
+    unsigned n = shim_pool_list(idle, MAX_JOBS);
+    int status = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!shim_pool_end(idle[i])) {
+            shim_error("the keeper at %s does not end", idle[i]);
+            status = SHIM_EXIT_FAIL;
+        }
+    }
+    return status;
 }
 
 /** Put a query to all guests of a job that are up. */
@@ -211,6 +238,8 @@ int main(int argc, char **argv)
     }
     if (argc == 2 && strcmp(argv[1], "--jobs") == 0)
         return list_jobs(true);
+    if (argc == 2 && strcmp(argv[1], "--stop") == 0)
+        return stop_idle();
     for (unsigned i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         if (strcmp(argv[1], queries[i].name) != 0)
             continue;

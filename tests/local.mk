@@ -33,6 +33,7 @@ unit_bins = \
     tests/unit/run-corefile.t \
     tests/unit/run-ctl.t \
     tests/unit/run-elf.t \
+    tests/unit/run-keeper-region.t \
     tests/unit/run-kmalloc.t \
     tests/unit/run-lib.t \
     tests/unit/run-p9.t \
@@ -119,6 +120,7 @@ mpi_sh = \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
     tests/mpi/t-pmix.sh \
+    tests/mpi/t-keep.sh \
     tests/mpi/t-stdio.sh \
     tests/mpi/t-exit.sh \
     tests/mpi/t-diagnosis.sh \
@@ -192,7 +194,8 @@ pie_programs = \
     mpi/act \
     mpi/breathe \
     mpi/crash \
-    mpi/lock
+    mpi/lock \
+    mpi/keep-mem
 more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 
 # for the host
@@ -203,6 +206,7 @@ host_programs = \
 more_shim_fakeguest = shim/fakepmix.c
 
 # What unit tests need beside themselves.
+unit_libs_run_keeper_region = $(LIBEVENT_CFLAGS)
 unit_libs_run_pmix_items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 
 # --- how they are built --------------------------------------------------------------------------

@@ -43,6 +43,16 @@ void *toro_memset(void *d, int c, size_t n)
     return memset(d, c, n);
 }
 
+void *toro_memcpy(void *d, const void *s, size_t n)
+{
+    return memcpy(d, s, n);
+}
+
+int toro_memcmp(const void *a, const void *b, size_t n)
+{
+    return memcmp(a, b, n);
+}
+
 void toro_printk(int level, const char *fmt, ...)
 {
     (void)level;

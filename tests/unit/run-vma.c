@@ -320,6 +320,35 @@ static void comes_back(void)
     toro_mm_unmap(&mm, (uint64_t)va, 4 * MIB + 8 * PAGE);
 }
 
+/* A copy of something, made so that pages which are right already are not written. */
+static void copies(void)
+{
+    static char from[3 * PAGE];
+    struct torobus_ctl_range kept;
+    long va = toro_mm_map(&mm, 0, 4 * PAGE, 0, TORO_MAP_HINT, TORO_VMA_IMAGE, 0);
+    char *p = (char *)va;
+
+    for (unsigned i = 0; i < sizeof(from); i++)
+        from[i] = (char)rnd(256);
+    t_eq(toro_mm_fill(&mm, (uint64_t)va + PAGE, 3 * PAGE, from, 2 * PAGE + 100,
+                      ARCH_PROT_READ | ARCH_PROT_EXEC),
+         0, "reserved memory becomes a copy");
+    t_ok(memcmp(p + PAGE, from, 2 * PAGE + 100) == 0, "with the bytes");
+    t_ok(stub_zero((uint64_t)va + 3 * PAGE + 104, PAGE - 104), "and zeros behind them");
+    t_eq(toro_mm_fill(&mm, (uint64_t)va + PAGE, PAGE, from, PAGE, RW), -EINVAL,
+         "memory that is in use is not overwritten");
+    t_eq(toro_mm_fill(&mm, (uint64_t)va, 8 * PAGE, from, PAGE, RW), -EINVAL,
+         "nor what is not reserved");
+    /* as a guest that stays does: the copy is left there, all else is new */
+    kept = (struct torobus_ctl_range){(uint64_t)va + PAGE - TOROBUS_REGION_VA, 3 * PAGE};
+    toro_mm_unmap(&mm, (uint64_t)va, 4 * PAGE);
+    toro_pools_wiped(&kept, 1);
+    t_eq(toro_mm_map(&mm, (uint64_t)va, 4 * PAGE, RW, TORO_MAP_EXACT, TORO_VMA_ANON, 0), va,
+         "the place is free again");
+    t_ok(stub_zero((uint64_t)va + PAGE, 3 * PAGE), "what was left there is zero for others");
+    toro_mm_unmap(&mm, (uint64_t)va, 4 * PAGE);
+}
+
 int main(void)
 {
     uint64_t used, size, slice = stub_slice(SLICE);
@@ -335,6 +364,7 @@ int main(void)
     t_eq(used, 0, "all memory comes back");
     toro_mm_init(&mm, toro_pool(0));
     heap();
+    copies();
     errors();
     comes_back();
     shared();

@@ -11,16 +11,34 @@
 /* Where programs come from if ranks see no host files; NULL: from where all files are. */
 static struct toro_mount *programs;
 
-/* A root of our own for a guest without host files: just the places to mount at, and /tmp. */
-static int bare_root(void)
+/* In a root of our own: just the places to mount at, and /tmp. */
+static int bare_dirs(void)
 {
     static const char *const dirs[] = {"dev", "proc", "sys", "tmp"};
-    struct toro_mount *m;
-    int err = toro_tmpfs_mount("/");
+    struct toro_mount *m = toro_mount_nth(0);
+    int err = 0;
 
-    m = toro_mount_nth(0);
     for (unsigned i = 0; i < TORO_ARRAY_SIZE(dirs) && !err; i++)
         err = m->ops->mkdir(m->root, dirs[i], i == 3 ? 01777 : 0755);
+    return err;
+}
+
+/* A root of our own for a guest without host files. */
+static int bare_root(void)
+{
+    int err = toro_tmpfs_mount("/");
+
+    return err ? err : bare_dirs();
+}
+
+int toro_fs_reset(void)
+{
+    struct toro_mount *m;
+    int err = 0;
+
+    for (unsigned i = 0; (m = toro_mount_nth(i)) != NULL && !err; i++)
+        if (toro_tmpfs_clear(m) && i == 0)
+            err = bare_dirs();
     return err;
 }
 

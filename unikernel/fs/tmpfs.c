@@ -516,6 +516,31 @@ int toro_tmpfs_mount(const char *path)
     return 0;
 }
 
+static void clear(struct tmp_inode *dir)
+{
+    struct toro_list *l;
+
+    while ((l = toro_list_pop(&dir->entries)) != NULL) {
+        struct entry *e = toro_list_entry(l, struct entry, link);
+
+        if ((e->inode->mode & TORO_S_IFMT) == TORO_S_IFDIR) {
+            clear(e->inode); /* as deep as a path is long */
+            dir->nlink--;
+        }
+        e->inode->nlink = 0;
+        tmp_inode_put(e->inode);
+        toro_kfree(e);
+    }
+}
+
+bool toro_tmpfs_clear(struct toro_mount *m)
+{
+    if (m->ops != &ops)
+        return false;
+    clear(m->root->priv);
+    return true;
+}
+
 int toro_tmpfs_anon(const char *name, unsigned flags, struct toro_file **out)
 {
     static const char deleted[] = " (deleted)";

@@ -156,6 +156,19 @@ void toro_image_put(struct toro_image *img)
     toro_mutex_unlock(&images_lock);
 }
 
+bool toro_image_range(unsigned n, uint64_t *va, uint64_t *len)
+{
+    const struct toro_image *img = images;
+
+    while (img != NULL && n-- > 0)
+        img = img->next;
+    if (img != NULL) {
+        *va = img->va;
+        *len = img->len;
+    }
+    return img != NULL;
+}
+
 void toro_images_init(unsigned shared_index)
 {
     toro_mutex_init(&images_lock);

@@ -29,6 +29,13 @@ struct toro_image {
 int toro_image_get(const char *path, struct toro_image **out, const char **why);
 void toro_image_put(struct toro_image *img);
 void toro_images_init(unsigned shared_index);
+/** The n-th image's memory. @return false if there is none. Caller: no rank is there. */
+bool toro_image_range(unsigned n, uint64_t *va, uint64_t *len);
+
+/* loader/keep.c */
+/** Here is the rank's code: if the guest stays, the next job may find it there. */
+void toro_keep_code(unsigned index, uint64_t va, uint64_t len);
+void toro_keep_init(void);
 
 /** Put the image, the vDSO and the break into the current rank's memory. @return 0 or -errno. */
 int toro_image_map(struct toro_proc *p, struct toro_image *img);

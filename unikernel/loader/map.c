@@ -16,11 +16,30 @@ static unsigned prot_of(unsigned flags)
            (flags & TORO_ELF_X ? ARCH_PROT_EXEC : 0);
 }
 
+static int map_segment(struct toro_proc *p, const struct toro_image *img,
+                       const struct toro_elf_segment *s, uint64_t va, uint64_t len)
+{
+    uint64_t lead = s->vaddr % TORO_PAGE_SIZE;
+    unsigned prot = prot_of(s->flags);
+    int err;
+
+    if ((s->flags & TORO_ELF_X) && !(s->flags & TORO_ELF_W) && lead == 0) {
+        err = toro_mm_fill(&p->mm, va, len, (void *)(img->va + s->offset), s->filesz, prot);
+        if (err == 0)
+            toro_keep_code(p->index, va, len);
+        return err;
+    }
+    err = toro_mm_protect(&p->mm, va, len, RW);
+    if (err == 0)
+        toro_memcpy((void *)(va + lead), (void *)(img->va + s->offset), s->filesz);
+    return err == 0 && prot != RW ? toro_mm_protect(&p->mm, va, len, prot) : err;
+}
+
 static int map_segments(struct toro_proc *p, const struct toro_image *img)
 {
     const struct toro_elf *e = &img->elf;
     uint64_t align = TORO_MAX(e->align, e->span >= LARGE ? LARGE : 0), prev = 0;
-    long base = toro_mm_map(&p->mm, 0, e->span, RW, TORO_MAP_HINT, TORO_VMA_IMAGE, align);
+    long base = toro_mm_map(&p->mm, 0, e->span, 0, TORO_MAP_HINT, TORO_VMA_IMAGE, align);
     int err = 0;
 
     if (base < 0)
@@ -31,9 +50,7 @@ static int map_segments(struct toro_proc *p, const struct toro_image *img)
         uint64_t first = TORO_ALIGN_DOWN(s->vaddr, TORO_PAGE_SIZE);
         uint64_t end = TORO_ALIGN_UP(s->vaddr + s->memsz, TORO_PAGE_SIZE);
 
-        toro_memcpy((void *)((uint64_t)base + s->vaddr), (void *)(img->va + s->offset), s->filesz);
-        if (prot_of(s->flags) != RW)
-            err = toro_mm_protect(&p->mm, (uint64_t)base + first, end - first, prot_of(s->flags));
+        err = map_segment(p, img, s, (uint64_t)base + first, end - first);
         if (err == 0 && first > prev)
             err = toro_mm_unmap(&p->mm, (uint64_t)base + prev, first - prev);
         prev = end;

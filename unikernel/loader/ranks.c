@@ -305,6 +305,7 @@ static void on_signal(const struct torobus_ctl_hdr *h, const void *body)
 void toro_rank_init(void)
 {
     toro_images_init(arch_ncores());
+    toro_keep_init();
     toro_ctl_register(TOROBUS_CTL_RANK_START, on_rank_start);
     toro_ctl_register(TOROBUS_CTL_SIGNAL, on_signal);
     toro_reports_init();

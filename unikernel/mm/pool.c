@@ -11,6 +11,7 @@
 #include <toro/errno.h>
 #include <toro/lib.h>
 #include <toro/mm.h>
+#include <torobus/ctl.h>
 
 #define CHUNK_SHIFT 16u
 #define CHUNK_SIZE  (1ull << CHUNK_SHIFT)
@@ -427,7 +428,7 @@ void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len)
     toro_spin_unlock(&p->lock);
 }
 
-int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len)
+int toro_pool_commit_as_is(struct toro_pool *p, uint64_t va, uint64_t len)
 {
     int r;
 
@@ -443,9 +444,40 @@ int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len)
             break;
         toro_giveback_wait(p);
     }
+    return r;
+}
+
+int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len)
+{
+    int r = toro_pool_commit_as_is(p, va, len);
+
     if (r == 0)
         clean(p, va, len);
     return r;
+}
+
+void toro_pools_wiped(const struct torobus_ctl_range *keep, unsigned nkeep)
+{
+    for (unsigned i = 0; i < npools; i++) {
+        struct toro_pool *p = &pools[i];
+
+        toro_spin_lock(&p->lock);
+        for (uint64_t c = 0; c < (p->end - p->start) >> CHUNK_SHIFT; c++)
+            set_state(p, c, state(p, c) & TAKEN);
+        for (unsigned k = 0; k < nkeep; k++) {
+            uint64_t va = TOROBUS_REGION_VA + keep[k].offset;
+
+            if (keep[k].len == 0 || !toro_pool_has(p, va, keep[k].len))
+                continue;
+            for (uint64_t c = (va - p->start) >> CHUNK_SHIFT;
+                 c <= (va + keep[k].len - 1 - p->start) >> CHUNK_SHIFT; c++)
+                set_state(p, c, state(p, c) | DIRTY);
+        }
+        /* what is kept is idle, but is not to go to the host */
+        p->idle_low = p->end;
+        p->idle_high = p->start;
+        toro_spin_unlock(&p->lock);
+    }
 }
 
 void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len)

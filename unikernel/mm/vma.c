@@ -408,6 +408,56 @@ int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot
     return r;
 }
 
+static void copy_pages(char *to, uint64_t len, const char *from, uint64_t n)
+{
+    for (uint64_t at = 0, part; at < len; at += TORO_PAGE_SIZE) {
+        part = at < n ? TORO_MIN(n - at, TORO_PAGE_SIZE) : 0;
+        if (part != 0 && toro_memcmp(to + at, from + at, part) != 0)
+            toro_memcpy(to + at, from + at, part);
+        if (part < TORO_PAGE_SIZE)
+            toro_memset(to + at + part, 0, TORO_PAGE_SIZE - part);
+    }
+}
+
+static int fill(struct toro_mm *mm, uint64_t va, uint64_t len, const void *from, uint64_t n,
+                unsigned prot)
+{
+    struct toro_vma *v;
+    int r = -EINVAL;
+
+    toro_spin_lock(&mm->lock);
+    v = toro_pool_has(mm->pool, va, len) ? isolate(mm, va, va + len, &r) : NULL;
+    if (v != NULL && (v->start != va || v->end != va + len || v->committed))
+        r = -EINVAL;
+    if (v != NULL && r == 0)
+        r = show(mm, va, len, PROT_RW);
+    if (v != NULL && r == 0) {
+        r = toro_pool_commit_as_is(mm->pool, va, len);
+        if (r == 0) {
+            mm->committed += len;
+            mm->peak = TORO_MAX(mm->peak, mm->committed);
+            v->committed = true;
+            v->prot = PROT_RW;
+            copy_pages((char *)va, len, from, n);
+            r = protect_one(mm, v, prot);
+        } else {
+            (void)show(mm, va, len, 0);
+        }
+    }
+    toro_spin_unlock(&mm->lock);
+    return r;
+}
+
+int toro_mm_fill(struct toro_mm *mm, uint64_t va, uint64_t len, const void *from, uint64_t n,
+                 unsigned prot)
+{
+    int r;
+
+    while ((r = fill(mm, va, len, from, n, prot)) == -EAGAIN)
+        toro_giveback_wait(mm->pool);
+    return r;
+}
+
 static int discard_one(struct toro_mm *mm, struct toro_vma *v, uint64_t start, uint64_t end)
 {
     bool open = (v->prot & ARCH_PROT_WRITE) != 0;

@@ -140,6 +140,16 @@ void toro_pmix_proc_gone(unsigned index)
     toro_spin_unlock(&toro_pmix.lock);
 }
 
+void toro_pmix_reset(void)
+{
+    toro_spin_lock(&toro_pmix.lock);
+    (void)toro_pmix_farewells(UINT64_MAX);
+    toro_pmix.ended = 0;
+    toro_pmix_publish_clear();
+    toro_spin_unlock(&toro_pmix.lock);
+    toro_pmix_flush();
+}
+
 static void farewell_thread(void *arg)
 {
     (void)arg;

@@ -103,5 +103,7 @@ int toro_dev_register(const char *name, int (*open)(struct toro_file *f));
 /** Mount everything (9p at / unless fs=none, tmpfs at /dev/shm, devfs, proc). Thread context, after
  * devices are up. */
 int toro_fs_init(void);
+/** Between two jobs: the guest's own files go. Caller: no rank is there. @return 0 or -errno. */
+int toro_fs_reset(void);
 
 #endif

@@ -14,6 +14,8 @@ void toro_pmix_proc_end(struct toro_proc *p);
 /** Once after toro_pmix_proc_end(), when the rank's EXIT frame is on its way: its peers learn that
  * it is gone. Not earlier, or the status with which they give up could overtake its own. */
 void toro_pmix_proc_gone(unsigned index);
+/** Between two jobs: nothing of the old one is remembered. Caller: no rank is there. */
+void toro_pmix_reset(void);
 /** Messages wait for the rank on /dev/toro-pmix. Any context, no lock. */
 bool toro_pmix_pending(const struct toro_proc *p);
 

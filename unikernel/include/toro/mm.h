@@ -39,6 +39,11 @@ void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len);
  * writable). @return 0, -ENOMEM, or -EAGAIN: a part is on its way to the host, toro_giveback_wait()
  * and try again. The shared pool waits itself: thread context, no spin lock held. */
 int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len);
+/** As toro_pool_commit(), but what was there before is still there. */
+int toro_pool_commit_as_is(struct toro_pool *p, uint64_t va, uint64_t len);
+/** The host has made all memory zero that is not handed out, but for these parts of it. */
+struct torobus_ctl_range;
+void toro_pools_wiped(const struct torobus_ctl_range *keep, unsigned nkeep);
 /** The opposite; what is there is lost. */
 void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len);
 /** Does the range lie inside this pool? */
@@ -127,6 +132,10 @@ int toro_mm_map_shared(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned p
                        struct toro_file *f, uint64_t off);
 int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len);
 int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot);
+/** Make reserved memory a copy of n bytes, zeros behind them. A page that holds them already is not
+ * written: an emulator would take what it has translated there for changed. @return 0 or -errno. */
+int toro_mm_fill(struct toro_mm *mm, uint64_t va, uint64_t len, const void *from, uint64_t n,
+                 unsigned prot);
 /** Make anonymous memory read as zero again. @return 0, -ENOMEM for holes, -EINVAL for file memory.
  */
 int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len);

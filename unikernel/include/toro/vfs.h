@@ -176,6 +176,8 @@ int toro_poll_fds(struct toro_pollfd *fds, unsigned n, uint64_t deadline);
 
 /* file systems -------------------------------------------------------------------------------- */
 int toro_tmpfs_mount(const char *path);
+/** Remove all that is in it. Caller: nobody uses it. @return false if it is another file system. */
+bool toro_tmpfs_clear(struct toro_mount *m);
 int toro_devfs_mount(void);
 int toro_procfs_mount(void);
 int toro_sysfs_mount(void);

@@ -19,6 +19,9 @@
 #define TOROBUS_CTL_WINDOW    (256u << 10)
 #define TOROBUS_CTL_STDIO_MAX (32u << 10)
 
+/** Ranges that a RESET_DONE may name. */
+#define TOROBUS_CTL_KEEP_MAX 72u
+
 struct torobus_ctl_hdr {
     uint16_t magic; /**< TOROBUS_CTL_MAGIC */
     uint16_t type;  /**< enum torobus_ctl_type */
@@ -36,6 +39,7 @@ enum torobus_ctl_type {
     TOROBUS_CTL_SHUTDOWN = 4,  /**< keeper -> guest: flush and power off */
     TOROBUS_CTL_QUERY = 5,     /**< keeper -> guest: arg = enum torobus_ctl_query; reply REPORT */
     TOROBUS_CTL_REPORT = 6,    /**< guest -> keeper: text */
+    TOROBUS_CTL_RESET = 7,     /**< keeper -> guest that stays: the job is over, forget it */
     TOROBUS_CTL_CORE = 8,      /**< guest -> keeper, with the rank: write its memory to a core file.
                                   body:      struct torobus_ctl_core, ranges, head; reply CORE_DONE */
     TOROBUS_CTL_CORE_DONE = 9, /**< keeper -> guest: arg errno; body: the file's name, or why not */
@@ -43,6 +47,10 @@ enum torobus_ctl_type {
                                   torobus_ctl_range []; reply PUNCHED */
     TOROBUS_CTL_PUNCHED = 11,  /**< keeper -> guest, in the order of the requests: arg 0, the ranges
                                   read as zero now, or errno, nothing is known of them */
+    TOROBUS_CTL_RESET_DONE = 12, /**< guest -> keeper: body: struct torobus_ctl_reset; arg: 0, or an
+                                    errno: not possible */
+    TOROBUS_CTL_WIPED = 13,      /**< keeper -> guest: all of its slice reads as zero now but what
+                                    RESET_DONE named. CLOCK follows */
 
     /* proxy -> guest (through the keeper) */
     TOROBUS_CTL_RANK_START = 16, /**< arg: the rank's cores, TOROBUS_CTL_CORES(); 0: the one with
@@ -77,12 +85,16 @@ enum torobus_ctl_type {
     TOROBUS_CTL_ATTACH_NATIVE =
         67, /**< body: struct torobus_ctl_attach. toro-run that is about to become its rank, a Linux
                process; arg: world rank. The connection outlives its exec and stands for the rank */
+    TOROBUS_CTL_ADOPT =
+        68, /**< to a keeper that waits for its next job: body: that job's key, 16 hex digits */
+    TOROBUS_CTL_END_IDLE = 69, /**< toro-info --stop, likewise: end, and all guests with it */
     /* keeper -> client */
     TOROBUS_CTL_ATTACHED = 72, /**< the slice is there; body: struct torobus_ctl_attached */
     TOROBUS_CTL_ERROR = 73,    /**< body: one line for the user; arg: exit status to end with. The
                                   keeper closes next */
     TOROBUS_CTL_NOTE =
         74, /**< body: a line for the user's stderr (console of the guest, warnings) */
+    TOROBUS_CTL_ADOPTED = 75, /**< the keeper listens at the job's address from now on */
 
     /* Linux process <-> keeper after ATTACH_NATIVE, one question at a time. Descriptors come with
      * the first byte of the answer (SCM_RIGHTS). */
@@ -176,6 +188,18 @@ struct torobus_ctl_range {
     uint64_t len;
 };
 _Static_assert(sizeof(struct torobus_ctl_range) == 16, "range layout");
+/** Body of RESET_DONE: what is to stay as it is are copies of program files, which the next job
+ * most likely runs again. */
+struct torobus_ctl_reset {
+    uint64_t tsc; /**< guest TSC when this was written */
+    uint32_t nkeep;
+    uint32_t reserved;
+    struct torobus_ctl_range keep[TOROBUS_CTL_KEEP_MAX]; /**< the first nkeep are sent */
+};
+#define TOROBUS_CTL_RESET_SIZE(n) (16u + 16u * (n))
+_Static_assert(sizeof(struct torobus_ctl_reset) == TOROBUS_CTL_RESET_SIZE(TOROBUS_CTL_KEEP_MAX),
+               "reset layout");
+
 /** Most ranges of one PUNCH. */
 #define TOROBUS_CTL_PUNCH_MAX 256u
 
