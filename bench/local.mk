@@ -3,6 +3,7 @@
 #
 #   make bench          all configurations and tests, alternating
 #   make bench-quick    a subset of some six minutes
+#   make bench-launch   how long launches and MPI_Init take (bench/launch)
 #   BENCH_FLAGS='...'   more options for bench/run (bench/run --help)
 
 bench_sources = $(wildcard $(srcdir)/bench/*.c)
@@ -19,6 +20,10 @@ bench bench-quick: all bench/torobench tests/mpi/region-make
 	$(bench_env) $(SHELL) $(srcdir)/bench/run \
 	    $(if $(filter bench-quick,$@),--quick) $(BENCH_FLAGS)
 .PHONY: bench bench-quick
+
+bench-launch: all tests/mpi/init-time
+	$(bench_env) $(SHELL) $(srcdir)/bench/launch $(BENCH_FLAGS)
+.PHONY: bench-launch
 
 # What the driver unpacks and writes, its last report included.
 bench-clean:

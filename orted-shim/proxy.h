@@ -111,6 +111,12 @@ bool proxy_stdio_done(const struct proxy *p);
 /** A message of the guest's PMIx server. Takes over body. */
 void proxy_pmix_message(struct proxy *p, void *body, uint32_t len);
 
+/** The PMIx session was opened before the rank asked for it; it is the rank's as soon as it does.
+ */
+extern bool proxy_pmix_early;
+/** Close it if the rank never asked. */
+void proxy_pmix_unused(void);
+
 /* proxy_lock.c */
 /** LOCK of the guest. @return false if it makes no sense. */
 bool proxy_lock(struct proxy *p, const void *body, uint32_t len);

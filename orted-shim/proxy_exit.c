@@ -8,6 +8,7 @@
 
 void proxy_exit(int code)
 {
+    proxy_pmix_unused();
     if (code > PROXY_SIGNALED) {
         const struct rlimit nocore = {0, 0};
         int sig = code - PROXY_SIGNALED;

@@ -32,21 +32,27 @@ static const char *const peer_keys[] = {
 /** Append what the server knows of a list of keys; what it does not know is simply not there. */
 static void gather(struct preq *r, uint32_t rank, const char *const *keys, size_t n)
 {
-    pmix_info_t optional;
+    /* ORTE hands over all it knows at INIT; other servers (Slurm's) tell some of it on request */
+    size_t nhow = getenv("OMPI_MCA_orte_hnp_uri") != NULL;
+    pmix_info_t how;
     pmix_proc_t proc;
 
     PMIX_PROC_LOAD(&proc, r->px->me.nspace, rank);
-    PMIX_INFO_LOAD(&optional, PMIX_OPTIONAL, NULL, PMIX_BOOL);
+    PMIX_INFO_LOAD(&how, PMIX_OPTIONAL, NULL, PMIX_BOOL);
     for (size_t i = 0; i < n; i++) {
         pmix_value_t *v = NULL;
 
-        if (PMIx_Get(&proc, keys[i], &optional, 1, &v) != PMIX_SUCCESS || !v)
+        pmix_status_t rc = PMIx_Get(&proc, keys[i], &how, nhow, &v);
+
+        if (rc != PMIX_SUCCESS || !v) {
+            shim_step("PMIx: %s of rank %d: %s", keys[i], (int)rank, PMIx_Error_string(rc));
             continue;
+        }
         if (!pmix_value_to_item(&r->reply, keys[i], rank, v) && !r->reply.failed)
             shim_step("PMIx: %s has type %d, which no guest knows; left out", keys[i], v->type);
         PMIX_VALUE_RELEASE(v);
     }
-    PMIX_INFO_DESTRUCT(&optional);
+    PMIX_INFO_DESTRUCT(&how);
 }
 
 /** Facts about the node's other ranks; one rank's proxy fetches them for all. */
@@ -70,6 +76,15 @@ static void gather_peers(struct preq *r)
     PMIX_VALUE_RELEASE(v);
 }
 
+bool proxy_pmix_early;
+
+void proxy_pmix_unused(void)
+{
+    if (proxy_pmix_early)
+        PMIx_Finalize(NULL, 0);
+    proxy_pmix_early = false;
+}
+
 void pmix_op_init(struct preq *r)
 {
     struct proxy_pmix *px = r->px;
@@ -86,6 +101,7 @@ void pmix_op_init(struct preq *r)
         preq_done(r, pmix_toro_status(rc));
         return;
     }
+    proxy_pmix_unused(); /* libpmix counts: one session is left */
     px->inited = true;
     pmix_watch_events(px);
     pbuf_item(&r->reply, TOROBUS_PMIX_K_NSPACE, px->me.rank, TOROBUS_PMIX_T_STRING, px->me.nspace,

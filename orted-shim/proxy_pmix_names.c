@@ -2,6 +2,7 @@
 /* Published names: PUBLISH, LOOKUP, UNPUBLISH; and LOG. */
 #include "proxy_pmix.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /** Add the range argument, if there is one. */
@@ -83,6 +84,16 @@ void pmix_op_unpublish(struct preq *r)
                  PMIx_Unpublish_nb(r->keys[0] ? r->keys : NULL, r->info, r->ninfo, pmix_on_op, r));
 }
 
+/** A help text of Open MPI's, packed as only its own launcher can read it. Other servers say that
+ * they have logged it, and drop it. */
+static bool for_orte(const struct preq *r)
+{
+    for (size_t i = 0; i < r->ninfo; i++)
+        if (strcmp(r->info[i].key, "pmix.log.msg") == 0)
+            return true;
+    return false;
+}
+
 void pmix_op_log(struct preq *r)
 {
     if (!pmix_started(r, preq_info_room(r, preq_count(r, NULL))) ||
@@ -90,6 +101,10 @@ void pmix_op_log(struct preq *r)
         return;
     if (r->ninfo == 0) {
         preq_done(r, TOROBUS_PMIX_ERR_BAD_PARAM);
+        return;
+    }
+    if (for_orte(r) && !getenv("OMPI_MCA_orte_hnp_uri")) {
+        preq_done(r, TOROBUS_PMIX_ERR_NOT_SUPPORTED); /* the rank prints it itself */
         return;
     }
     pmix_started(r, PMIx_Log_nb(r->info, r->ninfo, NULL, 0, pmix_on_op, r));

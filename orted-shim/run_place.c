@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where a rank is in its job. mpirun says so in the environment; of any other PMIx launcher (srun)
- * the server is asked. That client leaves in order before the program starts: a program that never
- * speaks PMIx must not look like one that ended improperly. */
+ * the server is asked. The session stays for the rank, as some servers (Slurm's) tell a second one
+ * little; if the rank never speaks PMIx it is closed in order, or the rank would look like one that
+ * ended improperly. */
 #include "run.h"
 
 #include "shim_msg.h"
@@ -55,7 +56,7 @@ static void ask_server(struct shim_rank_place *place)
     place->world_size = from_server(me.nspace, PMIX_RANK_WILDCARD, PMIX_JOB_SIZE);
     place->local_size = from_server(me.nspace, PMIX_RANK_WILDCARD, PMIX_LOCAL_SIZE);
     place->local_rank = from_server(me.nspace, me.rank, PMIX_LOCAL_RANK);
-    PMIx_Finalize(NULL, 0);
+    proxy_pmix_early = true;
 }
 
 void run_place(struct shim_rank_place *place)

@@ -37,7 +37,7 @@ static uint64_t mix(uint64_t h, const void *p, size_t n)
 static bool matters(const char *var)
 {
     static const char *const no[] = {
-        "TOROBUS_NODE=", "TOROBUS_KEEP=", "TOROBUS_KEEPER_LOG=", "TOROBUS_LOG="};
+        "TOROBUS_NODE=", "TOROBUS_KEEP=", "TOROBUS_KEEPER_LOG=", "TOROBUS_ORTED=", "TOROBUS_LOG="};
 
     if (strncmp(var, "TOROBUS_", 8) != 0)
         return false;

@@ -4,6 +4,7 @@
  * and TOROBUS_NODE tells it the name. */
 #include "shim_job.h"
 #include "shim_msg.h"
+#include "shim_path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,26 @@ static char *join(char **words)
     return text;
 }
 
+/** The orted of the installation that the caller belongs to (mpirun, or an orted that passes the
+ * launch on): two Open MPIs do not understand each other's daemons. */
+static void name_orted(void)
+{
+    char link[64], path[SHIM_PATH_MAX], *slash;
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/%d/exe", (int)getppid());
+    n = readlink(link, path, sizeof(path) - 8);
+    if (n <= 0)
+        return;
+    path[n] = '\0';
+    slash = strrchr(path, '/');
+    if (!slash || (strcmp(slash, "/orterun") != 0 && strcmp(slash, "/orted") != 0))
+        return;
+    strcpy(slash, "/orted");
+    if (access(path, X_OK) == 0 && setenv("TOROBUS_ORTED", path, 1) != 0)
+        shim_die(SHIM_EXIT_FAIL, "no memory");
+}
+
 int main(int argc, char **argv)
 {
     const char *host, *at;
@@ -74,6 +95,7 @@ int main(int argc, char **argv)
     if (argc == 1)
         shim_die(SHIM_EXIT_USAGE, "no command for %s given; there is no shell in a guest", host);
     command = join(argv + 1);
+    name_orted();
     if (setenv("TOROBUS_NODE", host, 1) != 0)
         shim_die(SHIM_EXIT_FAIL, "no memory");
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);

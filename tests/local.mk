@@ -121,6 +121,9 @@ mpi_sh = \
     tests/mpi/t-given.sh \
     tests/mpi/t-pmix.sh \
     tests/mpi/t-keep.sh \
+    tests/mpi/t-init.sh \
+    tests/mpi/t-slurm.sh \
+    tests/mpi/t-debian.sh \
     tests/mpi/t-stdio.sh \
     tests/mpi/t-exit.sh \
     tests/mpi/t-diagnosis.sh \
@@ -174,6 +177,7 @@ fuzz_names = \
 # --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
 mpi_programs = \
     mpi/act-mpi \
+    mpi/init-time \
     mpi/mpi-io \
     mpi/btl-lost \
     mpi/btl-p2p \

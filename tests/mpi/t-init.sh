@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# What MPI_Init to MPI_Finalize costs in PMIx messages to the host: few, and not more with more ranks
+# on a guest. timeout: 150
+. "$TORO_SRC/tests/mpi/launch.sh"
+needs_guests
+log=$tmp/keeper.log
+
+most() # HOSTS RANKS LIMIT: the most upcalls of a rank
+{
+    rm -f "$log"
+    TOROBUS_KEEPER_LOG="$log" runs "$1" mpi --host "$1" "$programs/init-time"
+    got=$(sed -n 's/.* ended, PMIx messages to the host \([0-9]*\),.*/\1/p' "$log" | sort -n)
+    is "$(echo "$got" | grep -c .)" "$2" "$1: all ranks counted"
+    test "$(echo "$got" | tail -n 1)" -le "$3"
+    ok $? "$1: at most $3 messages per rank"
+    diag "$1: $(echo "$got" | tr '\n' ' ')"
+}
+
+# INIT, COMMIT, FINALIZE: everything else is answered in the guest
+most vm0:1 1 3
+most vm0:4 4 3
+# and three fences, the host's part of the modex (a peer's keys come in one piece)
+most vm0:1,vm1:1 2 8
+most vm0:3,vm1:3 6 9
+done_testing
