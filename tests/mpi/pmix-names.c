@@ -124,6 +124,34 @@ static void connect(void)
     MPI_Comm_free(&half);
 }
 
+/* Another job, by a name at an ompi-server: "accept" waits, "reach" comes. */
+static void other_job(int accepts)
+{
+    char port[MPI_MAX_PORT_NAME] = "";
+    MPI_Info global;
+    MPI_Comm inter;
+    int rc;
+
+    MPI_Info_create(&global);
+    MPI_Info_set(global, "ompi_global_scope", "true");
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+    if (accepts) {
+        check(MPI_Open_port(MPI_INFO_NULL, port) == MPI_SUCCESS, "a port");
+        check(MPI_Publish_name("torobus-elsewhere", global, port) == MPI_SUCCESS, "published");
+        printf("published\n");
+        fflush(stdout);
+        rc = MPI_Comm_accept(port, MPI_INFO_NULL, 0, MPI_COMM_SELF, &inter);
+        MPI_Unpublish_name("torobus-elsewhere", global, port);
+    } else {
+        check(MPI_Lookup_name("torobus-elsewhere", global, port) == MPI_SUCCESS, "found");
+        rc = MPI_Comm_connect(port, MPI_INFO_NULL, 0, MPI_COMM_SELF, &inter);
+    }
+    printf("%s: class %d\n", accepts ? "accept" : "reach", error_class(rc));
+    if (rc == MPI_SUCCESS)
+        exchange(inter, 0);
+    MPI_Info_free(&global);
+}
+
 static void spawn(char **argv)
 {
     MPI_Comm parent, children;
@@ -174,6 +202,8 @@ int main(int argc, char **argv)
         connect();
     else if (strcmp(what, "spawn") == 0 && size == 2)
         spawn(argv);
+    else if (strcmp(what, "accept") == 0 || strcmp(what, "reach") == 0)
+        other_job(what[0] == 'a');
     else if (strcmp(what, "nospawn") == 0)
         nospawn(argv);
     else
