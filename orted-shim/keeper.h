@@ -323,6 +323,9 @@ uint64_t keeper_clock_hz(struct keeper *k, unsigned *wait_ms);
 bool keeper_stop_watch(struct keeper *k);
 
 /* keeper_keep.c */
+/** Whether guests stay after this job. (Not with ranks that are Linux processes: they have seen the
+ * region.) */
+bool keeper_keeps(const struct keeper *k);
 /** All ranks of all guests have ended: let guests that stay forget the job. */
 void keeper_keep_quiet(struct keeper *k);
 /** The last client is gone: wait for the next job. @return false if there is nothing to wait with

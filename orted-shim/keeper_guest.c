@@ -98,7 +98,7 @@ void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank)
     g->nended++;
     keeper_log("guest %s: rank %u ended, PMIx messages to the host %u, from it %u", g->name, rank,
                g->pmix_up[rank], g->pmix_down[rank]);
-    if (g->nended == g->nranks && g->keeper->keep_s == 0)
+    if (g->nended == g->nranks && !keeper_keeps(g->keeper))
         keeper_guest_stop(g);
     keeper_keep_quiet(g->keeper);
     keeper_check_idle(g->keeper);

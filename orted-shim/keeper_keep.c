@@ -47,11 +47,16 @@ static bool busy(const struct keeper *k)
     return false;
 }
 
+bool keeper_keeps(const struct keeper *k)
+{
+    return k->keep_s != 0 && !k->stop && !k->native.used;
+}
+
 void keeper_keep_quiet(struct keeper *k)
 {
     struct keeper_guest *g;
 
-    if (k->keep_s == 0 || k->stop || busy(k))
+    if (!keeper_keeps(k) || busy(k))
         return;
     EACH_GUEST(k, g)
     {

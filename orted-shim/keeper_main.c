@@ -72,7 +72,7 @@ void keeper_check_idle(struct keeper *k)
             evtimer_add(k->idle_timer, &grace);
         return;
     }
-    if (k->keep_s && !k->stop && keeper_keep_idle(k))
+    if (keeper_keeps(k) && keeper_keep_idle(k))
         return;
     for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++)
         if (k->guest[i] && k->guest[i]->pid > 0)
