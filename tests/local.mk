@@ -121,6 +121,7 @@ mpi_sh = \
     tests/mpi/t-given.sh \
     tests/mpi/t-pmix.sh \
     tests/mpi/t-keep.sh \
+    tests/mpi/t-jobs.sh \
     tests/mpi/t-init.sh \
     tests/mpi/t-slurm.sh \
     tests/mpi/t-debian.sh \
