@@ -6,6 +6,8 @@
 #include "shim_msg.h"
 #include "shim_path.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ static const char help[] =
     "Runs COMMAND on this machine in the name of the guest HOST; mpirun uses it in the place of\n"
     "ssh:  mpirun --mca plm_rsh_agent toro-rsh --mca orte_launch_agent orted-shim \\\n"
     "             --mca orte_fork_agent toro-run --host vm0:2,vm1:2 PROGRAM\n"
+    "Real other machines are not reached: one host per job. An IP address is refused.\n"
     "Options of ssh that mpirun may pass (-x, -X, -q, -n, -T, -f) are accepted and mean nothing.\n"
     "\n"
     "  --help, --version\n";
@@ -30,6 +33,14 @@ static bool ignored(const char *opt)
 {
     return opt[0] == '-' && opt[1] != '\0' && opt[1] != '-' &&
            strspn(opt + 1, "xXqnTfakCv46") == strlen(opt + 1);
+}
+
+/** Somebody means a machine: guests have no addresses. */
+static bool is_address(const char *host)
+{
+    unsigned char a[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, a) == 1 || inet_pton(AF_INET6, host, a) == 1;
 }
 
 static char *join(char **words)
@@ -89,6 +100,11 @@ int main(int argc, char **argv)
     at = strrchr(host, '@');
     if (at)
         host = at + 1;
+    if (is_address(host))
+        shim_die(SHIM_EXIT_USAGE,
+                 "%s is the address of a machine, but a job runs on this host only: a host name is "
+                 "the name of a guest to be started here, any name will do",
+                 host);
     if (!shim_node_ok(host))
         shim_die(SHIM_EXIT_USAGE,
                  "\"%s\" cannot be the name of a guest: give 1 to 63 of A-Z a-z 0-9 . _ -", host);

@@ -79,6 +79,11 @@ bool keeper_core(struct keeper_guest *g, uint32_t rank, const void *body, uint32
     return len % 2 == 0;
 }
 
+void keeper_guest_who(const struct keeper_guest *g, char text[256])
+{
+    snprintf(text, 256, "%.60s", g->name);
+}
+
 void keeper_console_drain(struct keeper_guest *g)
 {
     (void)g;

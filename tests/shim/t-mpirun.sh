@@ -50,6 +50,10 @@ status_is 0 "toro-rsh: user@host, joined words" "$TORO_PREFIX/bin/toro-rsh" -x m
 is "$out" "vm7 a  b" "as ssh would"
 status_is 2 "toro-rsh: no command" "$TORO_PREFIX/bin/toro-rsh" vm7
 status_is 2 "toro-rsh: an option it does not know" "$TORO_PREFIX/bin/toro-rsh" --foo vm7 true
+for host in 192.168.1.5 me@10.0.0.1 ::1; do
+    status_is 2 "toro-rsh: $host" "$TORO_PREFIX/bin/toro-rsh" $host true
+    like "$out" "*is the address of a machine*this host only*" "toro-rsh: $host: says that it reaches no other host"
+done
 status_is 5 "toro-rsh: the command's status" "$TORO_PREFIX/bin/toro-rsh" vm7 exit 5
 for i in 1 2 3 4 5 6; do
     status_is 0 "five guests at once, $i" mpi --host a,b,c,d,e "$app" print x
