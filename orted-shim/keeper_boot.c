@@ -53,6 +53,9 @@ static const char *remedy(const char *last, int status)
                "limits of the memory cgroup";
     if (strstr(last, "Too many open files"))
         return "; see ulimit -n";
+    if (strstr(last, "PVH ELF Note") || strstr(last, "invalid kernel header") ||
+        strstr(last, "could not load kernel"))
+        return "; that is no kernel image of Torobus: see TOROBUS_KERNEL and toro-info --settings";
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         return "; if nobody did that, the host or its memory cgroup had no memory left";
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)

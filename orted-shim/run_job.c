@@ -22,6 +22,8 @@ const int run_signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,  SIGUSR2
 
 static void find_program(const char *name, char path[SHIM_PATH_MAX])
 {
+    if (!*name)
+        shim_die(SHIM_EXIT_USAGE, "the name of the program is empty");
     switch (shim_path_find(name, path)) {
     case 0:
         return;
@@ -95,9 +97,13 @@ void run_job(struct proxy_job *job, const struct run_options *o)
     if (!o->native && !shim_elf_check(exe, err))
         shim_die(SHIM_EXIT_NOEXEC, "%s", err);
     if (!getcwd(cwd, sizeof(cwd)))
-        shim_die(SHIM_EXIT_FAIL, "the current directory is gone: %s", strerror(errno));
+        shim_die(SHIM_EXIT_FAIL, "the current directory is gone (%s): change to one that is there",
+                 strerror(errno));
     if (!shim_node_name(job->node))
-        shim_die(SHIM_EXIT_FAIL, "TOROBUS_NODE or the host's name cannot be a node's name");
+        shim_die(
+            SHIM_EXIT_FAIL,
+            "%s cannot be the name of a guest: set TOROBUS_NODE to 1 to 63 of A-Z a-z 0-9 . _ -",
+            getenv("TOROBUS_NODE") ? getenv("TOROBUS_NODE") : "this host's name");
     /* through no symlinks: those may lead elsewhere in the guest */
     job->exe = o->root && realpath(exe, real) ? real : exe;
     job->cwd = cwd;

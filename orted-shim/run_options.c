@@ -229,7 +229,9 @@ void run_options(struct run_options *o, int argc, char **argv)
             shim_die(SHIM_EXIT_USAGE, "option %s needs a value; see toro-run --help",
                      argv[optind - 1]);
         default:
-            shim_die(SHIM_EXIT_USAGE, "unknown option %s; see toro-run --help", argv[optind - 1]);
+            shim_die(SHIM_EXIT_USAGE,
+                     "unknown option %s; see toro-run --help (options of mpirun are for mpirun)",
+                     argv[optind - 1]);
         }
     }
     if (optind == argc)

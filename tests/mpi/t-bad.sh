@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Bad input: one clear line, a status that is not 0, nothing left behind. timeout: 150
+# Bad input: one clear line, a status that is not 0, nothing left behind. timeout: 200
 . "$TORO_SRC/tests/mpi/launch.sh"
 needs_guests
 job_limit 40
@@ -94,6 +94,36 @@ ok $? "ends after its time limit"
 refuses any "more guests than slices" "TOROBUS_GUESTS" env TOROBUS_GUESTS=2 "$bin/mpirun" \
     --am torobus --host vm0,vm1,vm2 "$hello"
 refuses any "a host that cannot be a guest's name" "name of a guest" mpi --host 'vm0,a%b' "$hello"
+
+# --- where it is started, and with what
+mkdir dir
+refuses any "a kernel image that is none" "no kernel image of Torobus*TOROBUS_KERNEL" env \
+    TOROBUS_KERNEL="$hello" "$bin/toro-run" -n 1 "$hello"
+refuses any "a kernel image that is text" "no kernel image of Torobus*TOROBUS_KERNEL" env \
+    TOROBUS_KERNEL="$PWD/t.c" "$bin/toro-run" -n 1 "$hello"
+refuses 1 "a QEMU that is a directory" "cannot be executed" env TOROBUS_QEMU="$PWD/dir" \
+    "$bin/toro-run" -n 1 "$hello"
+# shellcheck disable=SC2016 # for the inner shell
+refuses 1 "a directory that is gone" "current directory is gone*change to one" \
+    sh -c 'mkdir gone && cd gone && rmdir ../gone && exec "$@"' sh "$bin/toro-run" -n 1 "$hello"
+refuses 2 "an empty name" "name of the program is empty" alone -n 1 ""
+refuses 127 "a program of this directory without ./" "called with ./" alone -n 1 script
+refuses 126 "a device" "no regular file" alone -n 1 /dev/null
+refuses 2 "an option of mpirun" "unknown option --map-by*for mpirun" alone -n 1 --map-by slot "$hello"
+refuses 2 "memory per rank" "--mem-per-rank 1T" alone -n 1 --mem-per-rank 1T "$hello"
+refuses 1 "more than a slice" "raise TOROBUS_SLICE_SIZE" alone -n 1 --mem 17G "$hello"
+refuses any "a name that no guest can have" "a b cannot be the name of a guest" env \
+    TOROBUS_NODE='a b' "$bin/toro-run" -n 1 "$hello"
+refuses 2 "a time limit in words" "--timeout soon" alone -n 1 --timeout soon "$hello"
+refuses 2 "TOROBUS_SPIN_NS=-1" "TOROBUS_SPIN_NS=-1" env TOROBUS_SPIN_NS=-1 "$bin/toro-run" -n 1 \
+    "$hello"
+echo 'memory = 1G' >wrong.conf
+refuses 2 "a setting that is none" "wrong.conf:1*memory*toro-info" env \
+    TOROBUS_CONFIG="$PWD/wrong.conf" "$bin/toro-run" -n 1 "$hello"
+refuses 2 "a job that is none" "toro-info --jobs" "$bin/toro-info" --stacks nojob
+refuses any "an address for a host" "is the address of a machine" mpi --host 192.0.2.7 "$hello"
+runs "without PATH" env -u PATH "$bin/toro-run" -n 1 "$programs/act" exit 0
+runs "without HOME and TMPDIR" env -u HOME -u TMPDIR "$bin/toro-run" -n 1 "$programs/act" exit 0
 
 # --- a prefix that moved
 mkdir -p moved/bin
