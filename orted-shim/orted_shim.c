@@ -235,7 +235,9 @@ int main(int argc, char **argv)
         shim_die(SHIM_EXIT_USAGE, "no -mca orte_hnp_uri given: mpirun starts this program, see "
                                   "orted-shim --help");
     if (!shim_node_name(node))
-        shim_die(SHIM_EXIT_FAIL, "TOROBUS_NODE or the host's name cannot be a node's name");
+        shim_die(SHIM_EXIT_FAIL,
+                 "TOROBUS_NODE or this host's name cannot be the name of a guest: set TOROBUS_NODE "
+                 "to 1 to 63 of A-Z a-z 0-9 . _ -");
     find_orted(path);
     shim_job_key(*uri, key);
     keeper = shim_hello(key, TOROBUS_CTL_ATTACH_NODE, TOROBUS_CTL_NOBODY, 0, node, 0, NULL, 0);

@@ -126,6 +126,7 @@ mpi_sh = \
     tests/mpi/t-slurm.sh \
     tests/mpi/t-debian.sh \
     tests/mpi/t-stdio.sh \
+    tests/mpi/t-stdio-big.sh \
     tests/mpi/t-exit.sh \
     tests/mpi/t-diagnosis.sh \
     tests/mpi/t-core.sh \
@@ -342,4 +343,7 @@ CLEANFILES += $(fuzz_bins)
 # The whole table of violent ends.
 check-ends:
 	TORO_ENDS=all; export TORO_ENDS; $(MAKE) check TESTS='tests/mpi/t-ends.sh'
-.PHONY: check-ends
+# 100 MB through stdin and stdout.
+check-stdio:
+	TORO_STDIO_MB=100; export TORO_STDIO_MB; $(MAKE) check TESTS='tests/mpi/t-stdio-big.sh'
+.PHONY: check-ends check-stdio
