@@ -25,6 +25,8 @@
 static const struct timeval patience = {.tv_sec = 1};
 /** For the keeper to put everything away. */
 static const struct timeval leave_limit = {.tv_sec = 5};
+/** What Open MPI exits with when it hears that a peer has aborted: OPAL_ERR_PROC_ABORTED. */
+#define HEARD_OF_ABORT ((uint8_t)-57)
 
 struct alone {
     struct event_base *base;
@@ -75,8 +77,9 @@ static void on_end(struct proxy *p)
     struct alone *a = p->owner;
 
     /* what a rank that was told to end answers says nothing about it */
-    bool told = a->urgency > 0 &&
-                (p->code == PROXY_SIGNALED + SIGTERM || p->code == PROXY_SIGNALED + SIGKILL);
+    bool told =
+        a->urgency > 0 && (p->code == PROXY_SIGNALED + SIGTERM ||
+                           p->code == PROXY_SIGNALED + SIGKILL || p->code == HEARD_OF_ABORT);
 
     a->nfinished++;
     proxy_leave(p);

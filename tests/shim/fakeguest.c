@@ -336,6 +336,10 @@ static bool step(struct fake_rank *r)
             return false;
         say(r, "got signal %u\n", r->signal);
         r->signal = 0;
+    } else if (strcmp(w, "as") == 0) {
+        /* the next command is for one rank only */
+        if (r->index != (uint32_t)atoi(a))
+            used += 2;
     } else if (strcmp(w, "exit") == 0) {
         end(r, (uint32_t)atoi(a));
         return false;

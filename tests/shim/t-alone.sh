@@ -32,6 +32,8 @@ status_is 139 "a crash" "$run" -n 2 "$app" kill 11
 like "$out" "*rank * was ended by signal 11*" "a crash is reported"
 status_is 137 "killed" "$run" -n 1 "$app" kill 9
 status_is 3 "one fails, the others are ended" "$run" -n 1 "$app" exit 3
+status_is 1 "a rank that hears of it" "$run" -n 2 "$app" as 0 handle 15 as 1 exit 1 exit 199
+status_is 2 "a lower rank that fails, too" "$run" -n 2 "$app" as 0 handle 15 as 1 exit 1 exit 2
 status_is 126 "cannot be loaded" "$run" -n 1 "$app" fail 8
 says "*rank 0 on guest * could not start: fake failure (Exec format error)"
 nothing_left "after ends"
