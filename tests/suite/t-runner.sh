@@ -198,11 +198,11 @@ second 2: 1=flaky native=pass" "a failure is tried again"
 verdicts 'second 2
 native-only 2' --where native,1 --failed
 like "$out" "*1 passed at the second try*" "--failed keeps what passed"
-runs_before=$(ls "$tmp/logs"/*/*.log | wc -l)
+runs_before=$(find "$tmp/logs" -mindepth 2 -maxdepth 2 -name '*.log' | wc -l)
 printf 'good 7\n' >>"$suite/testlist"
 tap_capture "$run_suite" "$suite" --logs "$tmp/logs" --where native,1 --report
 like "$out" "*2 skipped*" "--report runs nothing"
-is "$(ls "$tmp/logs"/*/*.log | wc -l)" "$runs_before" "indeed"
+is "$(find "$tmp/logs" -mindepth 2 -maxdepth 2 -name '*.log' | wc -l)" "$runs_before" "indeed"
 
 verdicts 'daemon 2' --where native,1
 is "$got" "daemon 2: 1=fail native=pass" "who leaves processes behind has failed"
