@@ -40,9 +40,10 @@ uint64_t keeper_spin_ns(const struct keeper *k, unsigned ncores)
 {
     const unsigned vcpus = total_vcpus(k, ncores);
 
-    if (vcpus > k->host_cpus)
-        return 5000; /* spinning takes the core from the one that is waited for */
-    return vcpus == k->host_cpus ? 200000 : 1000000;
+    /* Spinning takes the core from the one that is waited for. Else it has to last longer than a
+     * doorbell between guests takes (some 300 us each way under TCG): with less, two ranks that
+     * have once slept go on waking each other for every message. */
+    return vcpus > k->host_cpus ? 5000 : 1000000;
 }
 
 /** What to do about the way in which QEMU ended; "" if its words say it all. */

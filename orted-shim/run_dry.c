@@ -35,10 +35,7 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
     if (!shim_accel_choose(&c.accel, reason))
         shim_die(SHIM_EXIT_FAIL, "%s", reason);
     c.host_cpus = shim_host_cpus();
-    c.spin_ns = o->spin_ns != UINT64_MAX  ? o->spin_ns
-                : c.ncores > c.host_cpus  ? 5000
-                : c.ncores == c.host_cpus ? 200000
-                                          : 1000000;
+    c.spin_ns = o->spin_ns != UINT64_MAX ? o->spin_ns : c.ncores > c.host_cpus ? 5000 : 1000000;
     printf("program      %s\n", job->exe);
     printf("directory    %s\n", job->cwd);
     printf("guest        %s: %u rank%s, ", job->node, c.ncores / o->cores,
