@@ -84,6 +84,13 @@ void keeper_guest_who(const struct keeper_guest *g, char text[256])
     snprintf(text, 256, "%.60s", g->name);
 }
 
+void keeper_keep_reset_done(struct keeper_guest *g, uint32_t err, const void *body, uint32_t len)
+{
+    (void)g;
+    (void)err;
+    free(fuzz_copy(body, len));
+}
+
 void keeper_console_drain(struct keeper_guest *g)
 {
     (void)g;
