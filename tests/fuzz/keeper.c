@@ -12,6 +12,22 @@ static struct evbuffer *fuzz_output(const void *bev);
 
 #include "fuzz.h"
 
+/** A ctl frame that is one: type, rank and arg from the input, a body of its bytes. @return bytes.
+ */
+static inline size_t fuzz_frame(struct fuzz *f, uint8_t *to, size_t room)
+{
+    struct torobus_ctl_hdr h = {.magic = TOROBUS_CTL_MAGIC, .type = fuzz_u8(f) % 96};
+    uint8_t rank = fuzz_u8(f);
+    size_t len = fuzz_u8(f) % (room - sizeof(h));
+
+    h.rank = rank & 1 ? TOROBUS_CTL_NOBODY : (rank >> 1) % 5u;
+    h.arg = fuzz_u32(f) % 600;
+    h.len = (uint32_t)len;
+    memcpy(to, &h, sizeof(h));
+    fuzz_bytes(f, to + sizeof(h), len);
+    return sizeof(h) + len;
+}
+
 static unsigned fails;
 
 static struct evbuffer *fuzz_output(const void *bev)
@@ -150,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (f.left > 0 && g.state < KEEPER_GUEST_STOPPING) {
         uint8_t how = fuzz_u8(&f);
         uint8_t bytes[600];
-        size_t n = fuzz_bytes(&f, bytes, how < 8 ? 600 : how);
+        size_t n = how & 1 ? fuzz_frame(&f, bytes, 200) : fuzz_bytes(&f, bytes, how);
 
         evbuffer_add(fuzz_in, bytes, n);
         keeper_ctl_read(g.ctl, &g);
