@@ -110,6 +110,35 @@ static void test_shm_open(void)
     t_eq(shm_unlink("/toro-abi-shm"), 0, "shm_unlink");
 }
 
+/* One-sided communication makes a file per window, and maps it: there may be very many. */
+static void test_many(void)
+{
+    enum { N = 1500, LEN = 12288 };
+    static char *p[N];
+    char name[32];
+    int n, bad = 0;
+
+    for (n = 0; n < N; n++) {
+        snprintf(name, sizeof(name), "/toro-abi-shm.%d", n);
+        int fd = shm_open(name, O_RDWR | O_CREAT, 0600);
+
+        p[n] = fd >= 0 && ftruncate(fd, LEN) == 0
+                   ? mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                   : MAP_FAILED;
+        close(fd);
+        shm_unlink(name);
+        if (p[n] == MAP_FAILED)
+            break;
+        p[n][LEN - 1] = (char)n;
+    }
+    t_eq(n, N, "many small files at once");
+    while (n-- > 0) {
+        bad += p[n][LEN - 1] != (char)n || p[n][0] != 0;
+        munmap(p[n], LEN);
+    }
+    t_eq(bad, 0, "each with its contents");
+}
+
 static void test_anonymous(void)
 {
     char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -136,6 +165,7 @@ int main(void)
 {
     test_shared();
     test_shm_open();
+    test_many();
     test_anonymous();
     test_tmp();
     return t_done();

@@ -12,9 +12,28 @@
 /** Before the first mapping, room to grow in place is set aside. */
 #define RESERVE_MAPPED (4ul << 20)
 
+/** Address space of all files, memory or not. */
+static _Atomic uint64_t all_reserved;
+
 static struct toro_pool *pool(void)
 {
     return toro_pool(arch_ncores());
+}
+
+/* Room to grow is for files while they are few: thousands of small mapped ones (a window of
+ * one-sided communication is a file each) must not use up the address space with it. */
+static bool roomy(void)
+{
+    uint64_t used, size;
+
+    toro_pool_usage(pool(), &used, &size);
+    return atomic_load_explicit(&all_reserved, memory_order_relaxed) < size / 4;
+}
+
+static void set_reserved(struct tmp_inode *i, uint64_t reserved)
+{
+    atomic_fetch_add_explicit(&all_reserved, reserved - i->reserved, memory_order_relaxed);
+    i->reserved = reserved;
 }
 
 struct toro_timespec tmp_now(void)
@@ -28,18 +47,19 @@ struct toro_timespec tmp_now(void)
 /* Address space for at least `need` bytes. @return 0 or -ENOSPC. */
 static int reserve(struct tmp_inode *i, uint64_t need)
 {
-    uint64_t want = TORO_ALIGN_UP(TORO_MAX(2 * need, RESERVE_MIN), RESERVE_MIN), va;
+    uint64_t want, va;
 
     if (need <= i->reserved)
         return 0;
     need = TORO_ALIGN_UP(need, TORO_PAGE_SIZE);
+    want = roomy() ? TORO_ALIGN_UP(TORO_MAX(2 * need, RESERVE_MIN), RESERVE_MIN) : need;
     if (i->reserved) { /* in place, if what follows is free */
         if (toro_pool_reserve_at(pool(), i->va + i->reserved, want - i->reserved) == 0) {
-            i->reserved = want;
+            set_reserved(i, want);
             return 0;
         }
         if (toro_pool_reserve_at(pool(), i->va + i->reserved, need - i->reserved) == 0) {
-            i->reserved = need;
+            set_reserved(i, need);
             return 0;
         }
         if (i->mapped)
@@ -61,7 +81,7 @@ static int reserve(struct tmp_inode *i, uint64_t need)
     if (i->reserved)
         toro_pool_unreserve(pool(), i->va, i->reserved);
     i->va = va;
-    i->reserved = want;
+    set_reserved(i, want);
     return 0;
 }
 
@@ -97,7 +117,8 @@ void tmp_drop_data(struct tmp_inode *i)
         toro_pool_uncommit(pool(), i->va, i->committed);
     if (i->reserved)
         toro_pool_unreserve(pool(), i->va, i->reserved);
-    i->size = i->committed = i->reserved = i->va = 0;
+    set_reserved(i, 0);
+    i->size = i->committed = i->va = 0;
 }
 
 void tmp_stat(const struct tmp_inode *i, unsigned dev, struct toro_linux_stat *st)
@@ -194,7 +215,7 @@ static long tmp_mmap(struct toro_file *f, uint64_t off, uint64_t len, unsigned p
     if (end < off || end > TOROBUS_REGION_MAX)
         return -EOVERFLOW;
     toro_mutex_lock(&i->data);
-    r = i->mapped ? reserve(i, end) : reserve(i, TORO_MAX(end, RESERVE_MAPPED));
+    r = reserve(i, i->mapped || !roomy() ? end : TORO_MAX(end, RESERVE_MAPPED));
     if (r && !i->mapped)
         r = reserve(i, end);
     if (!r) {
