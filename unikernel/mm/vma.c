@@ -260,12 +260,10 @@ static long place(struct toro_mm *mm, uint64_t at, uint64_t len, enum toro_map_h
 
         va = toro_pool_reserve(mm->pool, most + len, LARGE);
         if (va != 0) {
-            const uint64_t colour = toro_mm_colour(va / LARGE * 17);
+            const uint64_t colour = toro_mm_colour(va / LARGE * 17 % 62 + 1); /* 1 to 62 */
 
-            if (colour != 0)
-                toro_pool_unreserve(mm->pool, va, colour);
-            if (colour != most)
-                toro_pool_unreserve(mm->pool, va + colour + len, most - colour);
+            toro_pool_unreserve(mm->pool, va, colour);
+            toro_pool_unreserve(mm->pool, va + colour + len, most - colour);
             return (long)(va + colour);
         }
     }
