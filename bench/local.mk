@@ -4,6 +4,7 @@
 #   make bench          all configurations and tests, alternating
 #   make bench-quick    a subset of some six minutes
 #   make bench-launch   how long launches and MPI_Init take (bench/launch)
+#   make bench-kernel   what the kernel itself costs, against a Linux guest (kernel/run)
 #   BENCH_FLAGS='...'   more options for bench/run (bench/run --help)
 
 bench_sources = $(wildcard $(srcdir)/bench/*.c)
@@ -25,11 +26,22 @@ bench-launch: all tests/mpi/init-time
 	$(bench_env) $(SHELL) $(srcdir)/bench/launch $(BENCH_FLAGS)
 .PHONY: bench-launch
 
+# Kernels: one static program without MPI, in a Torobus guest and in a minimal Linux guest.
+all-local: bench/kernel/kernel
+
+bench/kernel/kernel: $(srcdir)/bench/kernel/kernel.c
+	$(AM_V_at)$(MKDIR_P) $(@D)
+	$(AM_V_CC)$(CC) -std=gnu11 -O2 -fPIE -static-pie -pthread -Wall -Wextra -Werror -o $@ $<
+
+bench-kernel: all bench/kernel/kernel
+	$(bench_env) $(SHELL) $(srcdir)/bench/kernel/run $(BENCH_FLAGS)
+.PHONY: bench-kernel
+
 # What the driver unpacks and writes, its last report included.
 bench-clean:
 	rm -rf bench/linux bench/results
 clean-local: bench-clean
 .PHONY: bench-clean
 
-CLEANFILES += bench/torobench
+CLEANFILES += bench/torobench bench/kernel/kernel
 EXTRA_DIST += bench

@@ -2,7 +2,7 @@
 # The examples, built with the staged mpicc exactly as a user would build them.
 
 example_programs = $(example_names:%=examples/%)
-example_names = hello ring pi stencil collectives
+example_names = hello ring pi stencil collectives hybrid
 
 example_flags = -O2 -Wall -Wextra
 collectives_sources = $(wildcard $(srcdir)/examples/coll_*.c)
@@ -14,6 +14,8 @@ examples/collectives: $(srcdir)/examples/collectives.c $(collectives_sources) \
 	$(AM_V_at)$(MKDIR_P) $(@D)
 	$(AM_V_CC)$(stage_env) mpicc $(example_flags) -o $@ $(srcdir)/examples/collectives.c \
 	    $(collectives_sources) -lm
+
+examples/hybrid: example_flags += -fopenmp
 
 examples/%: $(srcdir)/examples/%.c openmpi.stamp
 	$(AM_V_at)$(MKDIR_P) $(@D)

@@ -81,6 +81,7 @@ abi_bins = \
     tests/abi/memory.abi \
     tests/abi/mutexes.abi \
     tests/abi/nosys.abi \
+    tests/abi/openmp.abi \
     tests/abi/pipes.abi \
     tests/abi/polling.abi \
     tests/abi/proc.abi \
@@ -93,6 +94,10 @@ abi_bins = \
     tests/abi/times.abi \
     tests/abi/tls.abi \
     tests/abi/tmpfs.abi
+
+# the same in C++, from NAME.cc
+abi_cxx_bins = \
+    tests/abi/cxx.abi
 
 guest_bins =
 
@@ -116,6 +121,7 @@ mpi_sh = \
     tests/mpi/t-launch.sh \
     tests/mpi/t-pt2pt.sh \
     tests/mpi/t-coll.sh \
+    tests/mpi/t-cores.sh \
     tests/mpi/t-coll-many.sh \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
@@ -215,17 +221,21 @@ more_shim_fakeguest = shim/fakepmix.c
 unit_libs_run_keeper_region = $(LIBEVENT_CFLAGS)
 unit_libs_run_pmix_items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 
+# What abi tests need.
+abi_libs_openmp = -fopenmp
+
 # --- how they are built --------------------------------------------------------------------------
 TEST_EXTENSIONS = .sh .t .guest .host
 abi_linux_bins = $(abi_bins:.abi=.linux.host)
-abi_guest_bins = $(abi_bins:.abi=.guest)
+abi_linux_cxx_bins = $(abi_cxx_bins:.abi=.linux.host)
+abi_guest_bins = $(abi_bins:.abi=.guest) $(abi_cxx_bins:.abi=.guest)
 mpi_bins = $(mpi_programs:%=tests/%)
 pie_bins = $(pie_programs:%=tests/%)
 host_bins = $(host_programs:%=tests/%)
-test_bins = $(unit_bins) $(tsan_bins) $(abi_linux_bins) $(abi_guest_bins) $(guest_bins) $(mpi_bins) \
+test_bins = $(unit_bins) $(tsan_bins) $(abi_linux_bins) $(abi_linux_cxx_bins) $(abi_guest_bins) $(guest_bins) $(mpi_bins) \
     $(pie_bins) $(host_bins)
 
-TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_linux_bins) $(guest_sh) $(guest_bins) \
+TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_linux_bins) $(abi_linux_cxx_bins) $(guest_sh) $(guest_bins) \
     $(abi_guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh) $(suite_sh)
 check_DATA = $(test_bins) $(example_programs)
 
@@ -251,7 +261,12 @@ $(tsan_bins): tests/unit/%.tsan.t: $(srcdir)/tests/unit/%.c
 
 $(abi_linux_bins): tests/abi/%.linux.host: $(srcdir)/tests/abi/%.c
 	$(test_pre)
-	$(AM_V_CC)$(CC) $(pie_build)
+	$(AM_V_CC)$(CC) $(pie_build) $(abi_libs_$(subst -,_,$*))
+
+$(abi_linux_cxx_bins): tests/abi/%.linux.host: $(srcdir)/tests/abi/%.cc
+	$(test_pre)
+	$(AM_V_CC)$(CXX) -std=c++23 -O2 -fPIE -static-pie -U_GNU_SOURCE $(test_cppflags) -g -Wall -Wextra -Werror \
+	    -pthread -o $@ $<
 
 # The very same file runs in the guest.
 $(abi_guest_bins): tests/abi/%.guest: tests/abi/%.linux.host

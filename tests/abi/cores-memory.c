@@ -58,7 +58,7 @@ static void *allocate(void *arg)
 {
     uint32_t x = 77777u + (uint32_t)(long)arg;
 
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 1000; i++) {
         /* Now and then beyond the size from which malloc asks for a map of its own. */
         size_t size = step(&x) % 50 == 0 ? 130000 + step(&x) % 200000 : step(&x) % 5000;
         struct block *b = malloc(sizeof(*b) + size);
@@ -79,7 +79,7 @@ static void *map(void *arg)
 {
     uint32_t x = 4711u + (uint32_t)(long)arg;
 
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 120; i++) {
         size_t size = (1 + step(&x) % 40) * 4096;
         unsigned char *p =
             mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -108,7 +108,7 @@ static void *files(void *arg)
     char name[64], text[64], back[64];
 
     snprintf(name, sizeof(name), "/dev/shm/cores-memory-%d-%ld", (int)getpid(), (long)arg);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 40; i++) {
         int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600), p[2];
         int n = snprintf(text, sizeof(text), "%ld %d", (long)arg, i);
 

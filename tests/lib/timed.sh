@@ -18,6 +18,7 @@ case $name in
 *.sh) ;;
 *)
     source=$TORO_SRC/tests/$layer/${base##*/}.c
+    [ -r "$source" ] || source=${source}c
     case $test in
     */*) ;;
     *) test=./$test ;;

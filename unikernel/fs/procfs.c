@@ -20,6 +20,7 @@ static const struct file top[] = {
     {"meminfo", toro_proc_meminfo},
     {"stat", toro_proc_stat},
     {"uptime", toro_proc_uptime},
+    {"interrupts", toro_proc_interrupts},
     {"loadavg", toro_proc_loadavg},
     {"version", toro_proc_version},
     {"filesystems", toro_proc_filesystems},

@@ -94,6 +94,29 @@ int toro_proc_stat(struct toro_text *t, struct toro_proc *p)
     return 0;
 }
 
+int toro_proc_interrupts(struct toro_text *t, struct toro_proc *p)
+{
+    static const struct {
+        const char *name, *what;
+    } kind[ARCH_IRQ_KINDS] = {[ARCH_IRQ_TIMER] = {"LOC", "Local timer interrupts"},
+                              [ARCH_IRQ_IPI] = {"RES", "Rescheduling interrupts"},
+                              [ARCH_IRQ_TLB] = {"TLB", "TLB shootdowns"},
+                              [ARCH_IRQ_DEVICE] = {"MSI", "Devices"}};
+
+    (void)p;
+    add(t, "    ");
+    for (unsigned i = 0; i < arch_ncores(); i++)
+        add(t, "       CPU%u", i);
+    add(t, "\n");
+    for (unsigned k = 0; k < ARCH_IRQ_KINDS; k++) {
+        add(t, "%s:", kind[k].name);
+        for (unsigned i = 0; i < arch_ncores(); i++)
+            add(t, " %10lu", (unsigned long)arch_irq_count(i, (enum arch_irq_kind)k));
+        add(t, "   %s\n", kind[k].what);
+    }
+    return 0;
+}
+
 int toro_proc_uptime(struct toro_text *t, struct toro_proc *p)
 {
     uint64_t cs = arch_now_ns() / 10000000u;

@@ -12,6 +12,7 @@ int toro_proc_cpuinfo(struct toro_text *t, struct toro_proc *p);
 int toro_proc_meminfo(struct toro_text *t, struct toro_proc *p);
 int toro_proc_stat(struct toro_text *t, struct toro_proc *p);
 int toro_proc_uptime(struct toro_text *t, struct toro_proc *p);
+int toro_proc_interrupts(struct toro_text *t, struct toro_proc *p);
 int toro_proc_loadavg(struct toro_text *t, struct toro_proc *p);
 int toro_proc_version(struct toro_text *t, struct toro_proc *p);
 int toro_proc_filesystems(struct toro_text *t, struct toro_proc *p);

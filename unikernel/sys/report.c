@@ -72,6 +72,17 @@ static void look(void)
     } while (arch_now_ns() < end);
 }
 
+static uint64_t syscalls_of(struct toro_proc *p)
+{
+    uint64_t n;
+
+    toro_spin_lock(&p->lock);
+    n = p->gone_syscalls;
+    toro_list_each(&p->threads, it) n += toro_list_entry(it, struct toro_thread, peer)->syscalls;
+    toro_spin_unlock(&p->lock);
+    return n;
+}
+
 static void stacks(struct text *text)
 {
     uint64_t idle = arch_ncores() >= 64 ? ~0ull : (1ull << arch_ncores()) - 1;
@@ -86,7 +97,7 @@ static void stacks(struct text *text)
         if (p->ncores > 1)
             add(text, "-%u", p->core + p->ncores - 1);
         add(text, ", pid %d): %s, %lu system calls%s\n", p->pid, p->exe,
-            (unsigned long)atomic_load_explicit(&p->syscalls, memory_order_relaxed),
+            (unsigned long)syscalls_of(p),
             p->stopped   ? ", stopped"
             : p->exiting ? ", ending"
                          : "");

@@ -181,7 +181,7 @@ void toro_syscall(struct arch_frame *f)
     if (!t->restarted)
         t->restart_at = 0;
     t->restarted = false;
-    atomic_fetch_add_explicit(&p->syscalls, 1, memory_order_relaxed);
+    t->syscalls++;
     if (traced && (nr == 60 || nr == 231))
         trace(p, (long)nr, e, arg, 0, false);
     if (toro_unlikely(e->fn == NULL))

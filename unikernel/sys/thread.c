@@ -174,6 +174,7 @@ void toro_proc_thread_end(void)
         p->nthreads--;
         p->gone_ns += toro_thread_cpu_ns(t);
         p->gone_switches += t->switches;
+        p->gone_syscalls += t->syscalls;
     }
     /* The last one stays in the list: a second SIGKILL ends its waits below. */
     t->killed = false;

@@ -48,6 +48,7 @@ struct arch_core {
     char *ist;                    /**< two pages for the stacks of IST entries */
     _Atomic bool up;
     /* TLB shootdown (tlb.c) */
+    _Atomic uint64_t nirqs[ARCH_IRQ_KINDS]; /**< written by this core alone */
     _Atomic uint64_t tlb_seen;
     _Atomic bool tlb_idle;
     uint64_t gdt[ARCH_GDT_SIZE / 8] __attribute__((aligned(64)));

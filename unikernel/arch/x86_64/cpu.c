@@ -27,6 +27,7 @@ void arch_cpu_detect(void)
     if (r[2] >> 31 & 1) {
         arch_cpuid(0x40000000, 0, r);
         c->max_hv_leaf = r[0];
+        c->emulated = r[1] == 0x54474354 && r[2] == 0x43544743; /* "TCGTCGTC" */
     }
     if (c->max_leaf >= 7) {
         arch_cpuid(7, 0, r);

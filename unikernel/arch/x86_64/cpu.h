@@ -29,6 +29,7 @@
 struct arch_cpu {
     bool x2apic, tsc_deadline, pdpe1gb, fsgsbase, xsave, xsaveopt, rdtscp, rdrand, smep, umip;
     uint32_t max_leaf, max_hv_leaf;
+    bool emulated;     /**< by QEMU's TCG: what is fast is another thing there */
     uint64_t xcr0;     /**< state components that the kernel saves; 0: FXSAVE */
     uint32_t fpu_size; /**< bytes of the save area */
 };

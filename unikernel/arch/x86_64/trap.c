@@ -102,6 +102,22 @@ int arch_irq_alloc(unsigned core, void (*fn)(void *), void *arg)
     return vector;
 }
 
+uint64_t arch_irq_count(unsigned core, enum arch_irq_kind kind)
+{
+    return atomic_load_explicit(&arch_cores[core]->nirqs[kind], memory_order_relaxed);
+}
+
+static void count_irq(struct arch_core *c, unsigned vector)
+{
+    _Atomic uint64_t *n = &c->nirqs[vector == ARCH_VECTOR_IPI     ? ARCH_IRQ_IPI
+                                    : vector == ARCH_VECTOR_TIMER ? ARCH_IRQ_TIMER
+                                    : vector == ARCH_VECTOR_TLB   ? ARCH_IRQ_TLB
+                                                                  : ARCH_IRQ_DEVICE];
+
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 void arch_irq_dispatch(unsigned vector)
 {
     struct arch_core *c = arch_this();
@@ -109,6 +125,7 @@ void arch_irq_dispatch(unsigned vector)
     if (vector == ARCH_VECTOR_SPURIOUS)
         return;
     arch_apic_eoi();
+    count_irq(c, vector);
     if (vector == ARCH_VECTOR_IPI) {
         toro_on_ipi();
     } else if (vector == ARCH_VECTOR_TIMER) {

@@ -40,6 +40,9 @@ unsigned arch_core(void);
 unsigned arch_start_cores(unsigned want);
 /** Interrupt another core so that it leaves arch_idle() or user mode and runs toro_on_ipi(). */
 void arch_ipi(unsigned core);
+/** Interrupts that a core has taken since boot, by kind. */
+enum arch_irq_kind { ARCH_IRQ_TIMER, ARCH_IRQ_IPI, ARCH_IRQ_TLB, ARCH_IRQ_DEVICE, ARCH_IRQ_KINDS };
+uint64_t arch_irq_count(unsigned core, enum arch_irq_kind kind);
 /** Sleep until the next interrupt. Checks and sleep are atomic: does nothing if
  * toro_core_must_run() is true once interrupts are masked. */
 void arch_idle(void);

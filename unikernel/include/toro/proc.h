@@ -77,7 +77,7 @@ struct toro_proc {
     bool report_syscalls;       /**< TORO_SYSCALL_REPORT is in the environment */
     uint64_t start_ns, gone_ns; /**< when it began; CPU time of threads that have ended */
     uint64_t gone_switches;
-    _Atomic uint64_t syscalls;
+    uint64_t gone_syscalls;
     uint16_t unknown[512]; /**< calls that are not there, by number */
 };
 

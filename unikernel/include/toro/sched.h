@@ -56,6 +56,7 @@ struct toro_thread {
     const char *where;         /**< what it waits for, for toro-info --stacks */
     /* System call and fault under way (sys/) */
     long sysno;          /**< number of the call, -1 outside */
+    uint64_t syscalls;   /**< so far; written by the thread alone */
     bool restarted;      /**< the call under way is such a second start */
     bool restart;        /**< the call may start again after a signal handler */
     uint64_t restart_at; /**< absolute deadline of an interrupted nanosleep, 0 none */
