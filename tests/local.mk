@@ -86,6 +86,7 @@ abi_bins = \
     tests/abi/polling.abi \
     tests/abi/proc.abi \
     tests/abi/protect.abi \
+    tests/abi/quiet.abi \
     tests/abi/sched.abi \
     tests/abi/signals.abi \
     tests/abi/stacks.abi \
