@@ -58,6 +58,10 @@ is "$(built)" "yes yes yes -I$tmp/p/include" "--with-torobus=DIR takes DIR/inclu
 fails "DIR without headers stops" conf --with-torobus="$tmp/b"
 like "$out" "*error: --with-torobus was given, but there is no $tmp/b/include/torobus/abi.h*" \
     "... with the reason"
+mv "$tmp/p/include/torobus/wakeup.h" "$tmp/wakeup.h"
+fails "DIR without one of the headers stops" conf --with-torobus="$tmp/p"
+like "$out" "*but there is no $tmp/p/include/torobus/wakeup.h*" "... with the reason"
+mv "$tmp/wakeup.h" "$tmp/p/include/torobus/wakeup.h"
 fails "a relative DIR stops" conf --with-torobus=p
 like "$out" "*must be an absolute path*" "... with the reason"
 sed -i 's/\(#define TOROBUS_ABI_VERSION\) .*/\1 4711u/' "$tmp/p/include/torobus/abi.h"

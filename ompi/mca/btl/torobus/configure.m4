@@ -47,7 +47,7 @@ AC_DEFUN([TOROBUS_CHECK], [
                   [/*], [torobus_include="$with_torobus/include"
                          torobus_CPPFLAGS="-I$torobus_include"],
                   [AC_MSG_ERROR([--with-torobus=$with_torobus: DIR must be an absolute path])])
-               for torobus_file in abi.h region.h dev.h pmix.h; do
+               for torobus_file in abi.h region.h ring.h wakeup.h dev.h ctl.h pmix.h; do
                    AS_IF([test "$torobus_happy" = yes &&
                           test ! -r "$torobus_include/torobus/$torobus_file"],
                          [torobus_happy=no
@@ -61,7 +61,10 @@ AC_DEFUN([TOROBUS_CHECK], [
                AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
 #include "torobus/abi.h"
 #include "torobus/region.h"
+#include "torobus/ring.h"
+#include "torobus/wakeup.h"
 #include "torobus/dev.h"
+#include "torobus/ctl.h"
 #include "torobus/pmix.h"
                    ]], [[return TOROBUS_ABI_VERSION == 0;]])],
                    [AC_MSG_RESULT([yes])],
