@@ -208,7 +208,8 @@ pie_programs = \
     mpi/breathe \
     mpi/crash \
     mpi/lock \
-    mpi/keep-mem
+    mpi/keep-mem \
+    mpi/leave
 more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 
 # for the host

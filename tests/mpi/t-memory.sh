@@ -12,6 +12,10 @@ like "$out" "*of 4096 MiB: Cannot allocate memory*" "malloc says ENOMEM"
 got=$(printf '%s\n' "$out" | sed -n 's/^\([0-9]*\) of.*/\1/p')
 ok $((${got:-0} < 32 || ${got:-0} > 64)) "after most of the 64 MiB (${got:-0})"
 
+# --- what an ended rank leaves
+tap_capture alone -n 2 "$programs/leave"
+is "$status: $out" "0: rank 1 left 6c656176" "a rank's peers in the guest find its memory after its end"
+
 # --- what is freed
 mkfifo say
 limited "$bin/toro-run" -n 1 "$programs/breathe" <say >"$tmp/b.out" 2>"$tmp/b.err" &

@@ -118,6 +118,7 @@ static long attach(struct toro_proc *p, struct toro_file *f, unsigned long arg)
     if (err != 0)
         return err;
     p->bus = f;
+    p->was_on_bus = true;
     f->priv = p;
 
     forget_rings(port_id(p->core));

@@ -47,10 +47,37 @@ static void fail(uint32_t rank, int err, const char *exe, const char *why)
     (void)toro_ctl_send(TOROBUS_CTL_FAILED, rank, (uint32_t)err, line, (uint32_t)toro_strlen(line));
 }
 
+/* Ended ranks whose memory is still mapped. A peer in this guest may be about to poll a ring there,
+ * or copy a message that it was promised: it must find memory, not a fault, and learn of the end by
+ * the port's state. Peers in other guests see the whole slice anyway. */
+static _Atomic bool lingers[TORO_MAX_CORES];
+
+static void linger_end(unsigned index)
+{
+    if (atomic_exchange_explicit(&lingers[index], false, memory_order_acq_rel))
+        toro_mm_clear(&slots[index]->mm);
+}
+
+/* The last rank that goes puts away the memory of all. When two of them are the last, each takes
+ * what the other has not taken, before it sends its EXIT: behind the last EXIT nothing lingers. */
+static void linger_end_all(void)
+{
+    for (unsigned i = 0; i < TORO_MAX_CORES; i++)
+        if (toro_proc(i) != NULL)
+            return;
+    for (unsigned i = 0; i < TORO_MAX_CORES; i++)
+        linger_end(i);
+}
+
 /* Memory and names of a rank go; its files are closed already. */
 static void release(struct toro_proc *p)
 {
-    toro_mm_clear(&p->mm);
+    if (p->was_on_bus) {
+        toro_mm_unshare(&p->mm);
+        atomic_store_explicit(&lingers[p->index], true, memory_order_release);
+    } else {
+        toro_mm_clear(&p->mm);
+    }
     toro_image_put(p->image);
     p->image = NULL;
     toro_kfree(p->cmdline);
@@ -82,6 +109,7 @@ void toro_proc_finish(struct toro_proc *p)
     toro_fs_proc_end(p);
     release(p);
     vacate(p);
+    linger_end_all();
     (void)toro_ctl_send(TOROBUS_CTL_EXIT, index, exit_arg, NULL, 0);
     toro_pmix_proc_gone(index);
 }
@@ -213,6 +241,7 @@ static struct toro_proc *proc_new(unsigned index, unsigned core, const void *bod
     struct toro_proc *p = slots[index];
     struct toro_start_args a;
 
+    linger_end(index);
     if (p == NULL)
         p = slots[index] = toro_kmalloc(sizeof(*p));
     if (p == NULL)

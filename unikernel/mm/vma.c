@@ -580,11 +580,24 @@ bool toro_mm_next(struct toro_mm *mm, uint64_t va, struct toro_vma *out)
     return best != NULL;
 }
 
-void toro_mm_clear(struct toro_mm *mm)
+void toro_mm_unshare(struct toro_mm *mm)
 {
     struct toro_list dead = TORO_LIST_INIT(dead), *l;
-    struct toro_vma *first;
 
+    toro_spin_lock(&mm->lock);
+    mm->hit = NULL;
+    while ((l = toro_list_pop(&mm->shared)) != NULL)
+        toro_list_push(&dead, l);
+    toro_spin_unlock(&mm->lock);
+    bury(&dead);
+}
+
+void toro_mm_clear(struct toro_mm *mm)
+{
+    struct toro_vma *first;
+    struct toro_list *l;
+
+    toro_mm_unshare(mm);
     toro_spin_lock(&mm->lock);
     mm->hit = NULL;
     while ((l = mm->vmas.next) != &mm->vmas) {
@@ -593,8 +606,5 @@ void toro_mm_clear(struct toro_mm *mm)
         if (unmap_pool(mm, first->start, first->end) != 0)
             drop(mm, first);
     }
-    while ((l = toro_list_pop(&mm->shared)) != NULL)
-        toro_list_push(&dead, l);
     toro_spin_unlock(&mm->lock);
-    bury(&dead);
 }

@@ -117,6 +117,8 @@ struct toro_mm {
 void toro_mm_init(struct toro_mm *mm, struct toro_pool *pool);
 /** Give everything back. Thread context (files are closed). */
 void toro_mm_clear(struct toro_mm *mm);
+/** Let go of files' memory only; the rank's own stays mapped. Thread context. */
+void toro_mm_unshare(struct toro_mm *mm);
 /** What the address given to toro_mm_map() means. */
 enum toro_map_how {
     TORO_MAP_HINT,  /**< there if it is free, else elsewhere */

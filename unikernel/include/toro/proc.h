@@ -53,6 +53,7 @@ struct toro_proc {
     bool exiting;
     uint32_t exit_arg; /**< arg of TOROBUS_CTL_EXIT */
     void *pmix, *bus;  /**< the PMIx server's and the bus's view of the rank, or NULL */
+    bool was_on_bus;   /**< has ever attached: peers may look at its memory after its end */
     void *stdio;       /**< dev/stdio.c's */
     uint64_t load_bias, entry, phdr; /**< of the image, for backtraces */
     uint64_t vdso;                   /**< its ELF header in this rank */
