@@ -11,8 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/** Read exactly n bytes. */
-static bool read_all(int fd, void *buf, size_t n)
+bool shim_read_all(int fd, void *buf, size_t n)
 {
     for (char *p = buf; n > 0;) {
         ssize_t r = read(fd, p, n);
@@ -31,17 +30,17 @@ bool shim_read_frame(int fd, struct torobus_ctl_hdr *h, char *body, size_t size)
 {
     size_t n;
 
-    if (!read_all(fd, h, sizeof(*h)) || !torobus_ctl_hdr_ok(h))
+    if (!shim_read_all(fd, h, sizeof(*h)) || !torobus_ctl_hdr_ok(h))
         return false;
     n = h->len < size ? h->len : size - 1;
-    if (!read_all(fd, body, n))
+    if (!shim_read_all(fd, body, n))
         return false;
     body[n] = '\0';
     for (size_t rest = h->len - n; rest > 0;) {
         char drop[512];
         size_t m = rest < sizeof(drop) ? rest : sizeof(drop);
 
-        if (!read_all(fd, drop, m))
+        if (!shim_read_all(fd, drop, m))
             return false;
         rest -= m;
     }

@@ -18,6 +18,9 @@
 int shim_hello(const char *key, uint16_t type, uint32_t rank, uint32_t arg, const char node[64],
                uint32_t local_size, const char *settings, uint32_t len);
 
+/** Read exactly n bytes. @return false at the end, or when a read fails. */
+bool shim_read_all(int fd, void *buf, size_t n);
+
 /** Read a frame; the body is cut at size - 1 and NUL-terminated. @return false at the end. */
 bool shim_read_frame(int fd, struct torobus_ctl_hdr *h, char *body, size_t size);
 

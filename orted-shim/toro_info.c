@@ -3,6 +3,7 @@
 #include "info.h"
 #include "shim_attach.h"
 #include "shim_config.h"
+#include "shim_hello.h"
 #include "shim_job.h"
 #include "shim_msg.h"
 #include "shim_path.h"
@@ -65,21 +66,6 @@ static unsigned find_jobs(char keys[MAX_JOBS][SHIM_KEY_LEN + 1])
     return n;
 }
 
-static bool read_all(int fd, void *buf, size_t n)
-{
-    for (char *p = buf; n > 0;) {
-        ssize_t r = read(fd, p, n);
-
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return false;
-        p += r;
-        n -= (size_t)r;
-    }
-    return true;
-}
-
 /** Ask a keeper. @return its text (to be freed), or NULL after a message. */
 static char *ask(const char *key, uint32_t query, const char *node)
 {
@@ -100,8 +86,8 @@ static char *ask(const char *key, uint32_t query, const char *node)
     }
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     if (sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)(sizeof(h) + h.len) &&
-        read_all(fd, &h, sizeof(h)) && torobus_ctl_hdr_ok(&h) &&
-        (text = malloc((size_t)h.len + 1)) != NULL && read_all(fd, text, h.len)) {
+        shim_read_all(fd, &h, sizeof(h)) && torobus_ctl_hdr_ok(&h) &&
+        (text = malloc((size_t)h.len + 1)) != NULL && shim_read_all(fd, text, h.len)) {
         text[h.len] = '\0';
         if (h.type != TOROBUS_CTL_REPORT) {
             shim_print_foreign(text, h.len);
