@@ -5,6 +5,7 @@
 #include "kernel-memory.h"
 #include "unikernel/mm/pool.c"
 #include "unikernel/mm/vma.c"
+#include "unikernel/mm/vma_list.c"
 
 #define PAGE  4096ull
 #define MIB   (1ull << 20)

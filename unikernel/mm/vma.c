@@ -9,6 +9,7 @@
 #include <toro/fs.h>
 #include <toro/lib.h>
 #include <toro/mm.h>
+#include "vma_list.h"
 
 #define PROT_RW (ARCH_PROT_READ | ARCH_PROT_WRITE)
 /* Less is zeroed rather than given to the host, which costs a round trip. */
@@ -25,104 +26,6 @@ void toro_mm_init(struct toro_mm *mm, struct toro_pool *pool)
     *mm = (struct toro_mm){.pool = pool};
     toro_list_init(&mm->vmas);
     toro_list_init(&mm->shared);
-}
-
-static struct toro_vma *vma_of(struct toro_list *l)
-{
-    return toro_list_entry(l, struct toro_vma, link);
-}
-
-/* First vma that ends behind va, or NULL. */
-static struct toro_vma *find(struct toro_mm *mm, uint64_t va)
-{
-    struct toro_list *it = mm->vmas.next;
-
-    if (mm->hit != NULL && mm->hit->start <= va) {
-        if (va < mm->hit->end)
-            return mm->hit;
-        it = mm->hit->link.next;
-    }
-    for (; it != &mm->vmas; it = it->next)
-        if (va < vma_of(it)->end)
-            return mm->hit = vma_of(it);
-    return NULL;
-}
-
-static struct toro_vma *vma_next(struct toro_mm *mm, struct toro_vma *v)
-{
-    return v->link.next == &mm->vmas ? NULL : vma_of(v->link.next);
-}
-
-static void insert_before(struct toro_list *at, struct toro_vma *v)
-{
-    toro_list_push(at, &v->link); /* "tail" of a list that starts at `at` */
-}
-
-static void drop(struct toro_mm *mm, struct toro_vma *v)
-{
-    if (mm->hit == v)
-        mm->hit = NULL;
-    toro_list_del(&v->link);
-    toro_kfree(v);
-}
-
-/* Cut v at va, so that it ends there. @return 0 or -ENOMEM. */
-static int split(struct toro_vma *v, uint64_t va)
-{
-    struct toro_vma *tail;
-
-    if (va <= v->start || va >= v->end)
-        return 0;
-    tail = toro_kmalloc(sizeof(*tail));
-    if (tail == NULL)
-        return -ENOMEM;
-    *tail = *v;
-    tail->start = va;
-    v->end = va;
-    insert_before(v->link.next, tail);
-    return 0;
-}
-
-static bool alike(const struct toro_vma *a, const struct toro_vma *b)
-{
-    return a->end == b->start && a->prot == b->prot && a->kind == b->kind &&
-           a->committed == b->committed;
-}
-
-/* Join v with its neighbours where they are alike. */
-static void join(struct toro_mm *mm, struct toro_vma *v)
-{
-    struct toro_vma *n = vma_next(mm, v);
-
-    if (n != NULL && alike(v, n)) {
-        v->end = n->end;
-        drop(mm, n);
-    }
-    if (v->link.prev != &mm->vmas && alike(vma_of(v->link.prev), v)) {
-        n = vma_of(v->link.prev);
-        n->end = v->end;
-        drop(mm, v);
-    }
-}
-
-/* Cut at both ends of [va, end). @return first vma inside or behind, *r = 0 or -ENOMEM. */
-static struct toro_vma *isolate(struct toro_mm *mm, uint64_t va, uint64_t end, int *r)
-{
-    struct toro_vma *v = find(mm, va), *last;
-
-    *r = 0;
-    if (v == NULL)
-        return NULL;
-    if (v->start < va) {
-        *r = split(v, va);
-        if (*r != 0)
-            return NULL;
-        v = vma_next(mm, v);
-    }
-    last = find(mm, end - 1);
-    if (last != NULL && last->start < end)
-        *r = split(last, end);
-    return v;
 }
 
 static void uncommit(struct toro_mm *mm, uint64_t va, uint64_t len)
@@ -157,20 +60,20 @@ static int unmap_pool(struct toro_mm *mm, uint64_t va, uint64_t end)
     struct toro_vma *v, *next;
     int r;
 
-    v = isolate(mm, va, end, &r);
+    v = toro_vma_isolate(mm, va, end, &r);
     if (r != 0)
         return r;
     for (; v != NULL && v->start < end; v = next) {
         uint64_t len = v->end - v->start;
 
-        next = vma_next(mm, v);
+        next = toro_vma_next(mm, v);
         r = v->prot != 0 ? show(mm, v->start, len, 0) : 0;
         if (r != 0)
             return r;
         if (v->committed)
             uncommit(mm, v->start, len);
         toro_pool_unreserve(mm->pool, v->start, len);
-        drop(mm, v);
+        toro_vma_drop(mm, v);
     }
     return 0;
 }
@@ -181,7 +84,7 @@ static int unmap_shared(struct toro_mm *mm, uint64_t va, uint64_t end, struct to
 {
     toro_list_each_safe(&mm->shared, it, nx)
     {
-        struct toro_vma *v = vma_of(it), *tail;
+        struct toro_vma *v = toro_vma_of(it), *tail;
 
         if (v->end <= va || v->start >= end)
             continue;
@@ -215,8 +118,8 @@ static void bury(struct toro_list *dead)
     struct toro_list *l;
 
     while ((l = toro_list_pop(dead)) != NULL) {
-        toro_file_put(vma_of(l)->file);
-        toro_kfree(vma_of(l));
+        toro_file_put(toro_vma_of(l)->file);
+        toro_kfree(toro_vma_of(l));
     }
 }
 
@@ -301,9 +204,9 @@ static long map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot, en
         toro_kfree(v);
         va = r;
     } else {
-        next = find(mm, v->start);
-        insert_before(next != NULL ? &next->link : &mm->vmas, v);
-        join(mm, v);
+        next = toro_vma_find(mm, v->start);
+        toro_vma_insert(next != NULL ? &next->link : &mm->vmas, v);
+        toro_vma_join(mm, v);
     }
     toro_spin_unlock(&mm->lock);
     return va;
@@ -337,7 +240,8 @@ int toro_mm_map_shared(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned p
 /* Is every page of [va, end) in the map? */
 static bool covered(struct toro_mm *mm, uint64_t va, uint64_t end)
 {
-    for (struct toro_vma *v = find(mm, va); v != NULL && v->start <= va; v = vma_next(mm, v)) {
+    for (struct toro_vma *v = toro_vma_find(mm, va); v != NULL && v->start <= va;
+         v = toro_vma_next(mm, v)) {
         va = v->end;
         if (va >= end)
             return true;
@@ -371,26 +275,27 @@ static int protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot)
     if (!toro_pool_has(mm->pool, va, len)) {
         /* Shared memory has one page table entry for all its users: noted, not applied. */
         r = -ENOMEM;
-        toro_list_each(&mm->shared, it) if (vma_of(it)->start <= va && end <= vma_of(it)->end)
+        toro_list_each(&mm->shared,
+                       it) if (toro_vma_of(it)->start <= va && end <= toro_vma_of(it)->end)
         {
-            vma_of(it)->prot = prot;
+            toro_vma_of(it)->prot = prot;
             r = 0;
         }
     } else if (!covered(mm, va, end)) {
         r = -ENOMEM;
     } else {
-        v = isolate(mm, va, end, &r);
+        v = toro_vma_isolate(mm, va, end, &r);
         for (; r == 0 && v != NULL && v->start < end; v = next) {
             r = protect_one(mm, v, prot);
-            next = vma_next(mm, v);
-            prev = v->link.prev == &mm->vmas ? NULL : vma_of(v->link.prev);
-            if (prev != NULL && alike(prev, v)) {
+            next = toro_vma_next(mm, v);
+            prev = v->link.prev == &mm->vmas ? NULL : toro_vma_of(v->link.prev);
+            if (prev != NULL && toro_vma_alike(prev, v)) {
                 prev->end = v->end;
-                drop(mm, v);
+                toro_vma_drop(mm, v);
             }
         }
         if (r == 0 && v != NULL && v->link.prev != &mm->vmas)
-            join(mm, v);
+            toro_vma_join(mm, v);
     }
     toro_spin_unlock(&mm->lock);
     return r;
@@ -424,7 +329,7 @@ static int fill(struct toro_mm *mm, uint64_t va, uint64_t len, const void *from,
     int r = -EINVAL;
 
     toro_spin_lock(&mm->lock);
-    v = toro_pool_has(mm->pool, va, len) ? isolate(mm, va, va + len, &r) : NULL;
+    v = toro_pool_has(mm->pool, va, len) ? toro_vma_isolate(mm, va, va + len, &r) : NULL;
     if (v != NULL && (v->start != va || v->end != va + len || v->committed))
         r = -EINVAL;
     if (v != NULL && r == 0)
@@ -479,7 +384,7 @@ static int discard_one(struct toro_mm *mm, struct toro_vma *v, uint64_t start, u
 /* Can [va, end) go to the host as it is: one piece of anonymous memory? */
 static bool can_leave(struct toro_mm *mm, uint64_t va, uint64_t end)
 {
-    struct toro_vma *v = toro_pool_has(mm->pool, va, end - va) ? find(mm, va) : NULL;
+    struct toro_vma *v = toro_pool_has(mm->pool, va, end - va) ? toro_vma_find(mm, va) : NULL;
 
     return v != NULL && v->start <= va && end <= v->end && v->committed &&
            (v->kind == TORO_VMA_ANON || v->kind == TORO_VMA_BRK || v->kind == TORO_VMA_STACK);
@@ -494,13 +399,13 @@ static int discard(struct toro_mm *mm, uint64_t va, uint64_t len)
     if (!toro_pool_has(mm->pool, va, len)) {
         /* A shared mapping keeps its contents: they are the file's. */
         r = -ENOMEM;
-        toro_list_each(&mm->shared, it) if (vma_of(it)->start <= va && end <= vma_of(it)->end) r =
-            0;
+        toro_list_each(&mm->shared,
+                       it) if (toro_vma_of(it)->start <= va && end <= toro_vma_of(it)->end) r = 0;
     } else if (!covered(mm, va, end)) {
         r = -ENOMEM;
     } else {
-        for (struct toro_vma *v = find(mm, va); r == 0 && v != NULL && v->start < end;
-             v = vma_next(mm, v))
+        for (struct toro_vma *v = toro_vma_find(mm, va); r == 0 && v != NULL && v->start < end;
+             v = toro_vma_next(mm, v))
             r = discard_one(mm, v, TORO_MAX(va, v->start), TORO_MIN(end, v->end));
     }
     toro_spin_unlock(&mm->lock);
@@ -551,8 +456,8 @@ struct toro_file *toro_mm_file(struct toro_mm *mm, uint64_t va)
     toro_spin_lock(&mm->lock);
     toro_list_each(&mm->shared, it)
     {
-        if (vma_of(it)->start <= va && va < vma_of(it)->end) {
-            f = vma_of(it)->file;
+        if (toro_vma_of(it)->start <= va && va < toro_vma_of(it)->end) {
+            f = toro_vma_of(it)->file;
             toro_file_get(f);
             break;
         }
@@ -566,10 +471,10 @@ bool toro_mm_next(struct toro_mm *mm, uint64_t va, struct toro_vma *out)
     struct toro_vma *best;
 
     toro_spin_lock(&mm->lock);
-    best = find(mm, va);
+    best = toro_vma_find(mm, va);
     toro_list_each(&mm->shared, it)
     {
-        struct toro_vma *v = vma_of(it);
+        struct toro_vma *v = toro_vma_of(it);
 
         if (va < v->end && (best == NULL || v->start < best->start))
             best = v;
@@ -601,10 +506,10 @@ void toro_mm_clear(struct toro_mm *mm)
     toro_spin_lock(&mm->lock);
     mm->hit = NULL;
     while ((l = mm->vmas.next) != &mm->vmas) {
-        first = vma_of(l);
+        first = toro_vma_of(l);
         /* Only the page tables of a split page could be missing, and those are there. */
         if (unmap_pool(mm, first->start, first->end) != 0)
-            drop(mm, first);
+            toro_vma_drop(mm, first);
     }
     toro_spin_unlock(&mm->lock);
 }
