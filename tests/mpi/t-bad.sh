@@ -107,7 +107,8 @@ refuses 1 "a QEMU that is a directory" "cannot be executed" env TOROBUS_QEMU="$P
 refuses 1 "a directory that is gone" "current directory is gone*change to one" \
     sh -c 'mkdir gone && cd gone && rmdir ../gone && exec "$@"' sh "$bin/toro-run" -n 1 "$hello"
 refuses 2 "an empty name" "name of the program is empty" alone -n 1 ""
-refuses 127 "a program of this directory without ./" "called with ./" alone -n 1 script
+cp script only-here # a name that no directory of PATH has
+refuses 127 "a program of this directory without ./" "called with ./" alone -n 1 only-here
 refuses 126 "a device" "no regular file" alone -n 1 /dev/null
 refuses 2 "an option of mpirun" "unknown option --map-by*for mpirun" alone -n 1 --map-by slot "$hello"
 refuses 2 "memory per rank" "--mem-per-rank 1T" alone -n 1 --mem-per-rank 1T "$hello"
