@@ -27,7 +27,7 @@ idle() # NAME GUESTS COMMAND...
     guests=$2
     shift 2
     start job "$@"
-    wait_line job waiting
+    wait_line job ready
     ok $? "$name: waits"
     sleep 2
     pids=$(qemus)
@@ -44,7 +44,7 @@ idle() # NAME GUESTS COMMAND...
     ended
 }
 
-idle "four ranks in one guest" 1 alone -n 4 "$programs/btl-p2p" wait
-idle "two guests" 2 mpi --host vm0:2,vm1:1 "$programs/btl-p2p" wait
+idle "four ranks in one guest" 1 alone -n 4 "$programs/btl-lost" recv
+idle "two guests" 2 mpi --host vm0:2,vm1:1 "$programs/btl-lost" recv
 nothing_left "nothing is left"
 done_testing
