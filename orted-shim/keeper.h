@@ -121,7 +121,6 @@ struct keeper_ivshmem_msg {
     int64_t value;
     int16_t peer; /**< whose vector's descriptor goes along; -1 the region's, -2 none */
     uint16_t vector;
-    uint32_t generation; /**< of that peer */
 };
 
 /** The ivshmem server's side of one QEMU. */
@@ -129,7 +128,7 @@ struct keeper_peer {
     bool used;
     int sock; /**< keeper's end of the link to QEMU; -1: Linux processes, which have none */
     struct event *write_ev;
-    uint32_t generation; /**< counts the joins of this slot */
+    uint8_t told[TOROBUS_MAX_GUESTS]; /**< vectors of each other peer that it has been told of */
     unsigned nvectors;
     int vector[TOROBUS_MAX_CORES]; /**< eventfds; writing one interrupts that core */
     struct keeper_ivshmem_msg *msgs;

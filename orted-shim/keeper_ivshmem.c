@@ -2,8 +2,12 @@
 /* The ivshmem server, after QEMU's docs/specs/ivshmem-spec: messages are one little-endian int64,
  * some with a descriptor. A new peer gets: protocol version 0, its id, -1 with the region, then for
  * every peer (itself last) its id once per vector, each with an eventfd. Old peers get the new
- * one's id and eventfds; an id without descriptor says that the peer has left. Messages wait in a
- * queue per peer, since a socket buffer has room for a few hundred only. */
+ * one's id and eventfds. Messages wait in a queue per peer, since a socket buffer has room for a
+ * few hundred only.
+ *
+ * Nobody is ever told that a peer has left: QEMU then frees its list of that peer's eventfds, but
+ * writes into it when a peer of that id comes again (seen in 7.2), and a slice's next guest has its
+ * id. It has its eventfds as well, so that old peers know them already. */
 #include "keeper.h"
 
 #include <errno.h>
@@ -51,14 +55,7 @@ static void flush_peer(struct keeper *k, struct keeper_peer *p)
         int fd = -1, r;
 
         if (m->peer >= 0) {
-            const struct keeper_peer *src = &k->peer[m->peer];
-
-            /* it left while this waited; the message that says so follows */
-            if (!src->used || src->generation != m->generation) {
-                p->sent++;
-                continue;
-            }
-            fd = src->vector[m->vector];
+            fd = k->peer[m->peer].vector[m->vector];
         } else if (m->peer == FD_REGION) {
             fd = k->region.memfd;
         }
@@ -73,8 +70,7 @@ static void flush_peer(struct keeper *k, struct keeper_peer *p)
     p->sent = p->nmsgs = 0;
 }
 
-static bool queue_msg(struct keeper_peer *p, int64_t value, int peer, unsigned vector,
-                      uint32_t generation)
+static bool queue_msg(struct keeper_peer *p, int64_t value, int peer, unsigned vector)
 {
     if (p->nmsgs == p->room) {
         unsigned room = p->room ? 2 * p->room : 64;
@@ -85,19 +81,16 @@ static bool queue_msg(struct keeper_peer *p, int64_t value, int peer, unsigned v
         p->msgs = m;
         p->room = room;
     }
-    p->msgs[p->nmsgs++] = (struct keeper_ivshmem_msg){.value = value,
-                                                      .peer = (int16_t)peer,
-                                                      .vector = (uint16_t)vector,
-                                                      .generation = generation};
+    p->msgs[p->nmsgs++] = (struct keeper_ivshmem_msg){
+        .value = value, .peer = (int16_t)peer, .vector = (uint16_t)vector};
     return true;
 }
 
-/** Tell the peer at `to` about the vectors of peer `id`, none for processes that are yet to come.
- */
+/** Tell the peer at `to` about the vectors of peer `id` that it does not know yet. */
 static bool introduce(struct keeper_peer *to, const struct keeper_peer *about, unsigned id)
 {
-    for (unsigned v = 0; v < about->nvectors; v++)
-        if (!queue_msg(to, (int64_t)id, (int)id, v, about->generation))
+    for (; to->told[id] < about->nvectors; to->told[id]++)
+        if (!queue_msg(to, (int64_t)id, (int)id, to->told[id]))
             return false;
     return true;
 }
@@ -136,6 +129,18 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
             flush_peer(k, &k->peer[i]);
 }
 
+/** Tell all QEMUs but its own about the vectors of the peer in a slice. */
+static void tell_others(struct keeper *k, unsigned slice)
+{
+    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
+        if (i == slice || !k->peer[i].used || k->peer[i].sock < 0)
+            continue;
+        if (!introduce(&k->peer[i], &k->peer[slice], slice))
+            keeper_log("ivshmem: no memory to tell peer %u", i);
+        flush_peer(k, &k->peer[i]);
+    }
+}
+
 bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, int *qemu_fd)
 {
     struct keeper_peer *p = &k->peer[slice];
@@ -146,12 +151,12 @@ bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, in
         return false;
     p->used = true;
     p->sock = sv[0];
-    p->generation++;
+    memset(p->told, 0, sizeof(p->told));
     p->write_ev = event_new(k->base, sv[0], EV_WRITE, on_writable, k);
     while (p->nvectors < nvectors && doorbell(p, p->nvectors) >= 0)
         p->nvectors++;
-    ok = p->write_ev && p->nvectors == nvectors && queue_msg(p, IVSHMEM_VERSION, FD_NONE, 0, 0) &&
-         queue_msg(p, slice, FD_NONE, 0, 0) && queue_msg(p, -1, FD_REGION, 0, 0);
+    ok = p->write_ev && p->nvectors == nvectors && queue_msg(p, IVSHMEM_VERSION, FD_NONE, 0) &&
+         queue_msg(p, slice, FD_NONE, 0) && queue_msg(p, -1, FD_REGION, 0);
     for (unsigned i = 0; ok && i < TOROBUS_MAX_GUESTS; i++)
         if (i != slice && k->peer[i].used)
             ok = introduce(p, &k->peer[i], i);
@@ -163,29 +168,15 @@ bool keeper_ivshmem_join(struct keeper *k, unsigned slice, unsigned nvectors, in
         return false;
     }
     flush_peer(k, p);
-    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
-        if (i == slice || !k->peer[i].used || k->peer[i].sock < 0)
-            continue;
-        if (!introduce(&k->peer[i], p, slice))
-            keeper_log("ivshmem: no memory to tell peer %u", i);
-        flush_peer(k, &k->peer[i]);
-    }
+    tell_others(k, slice);
     *qemu_fd = sv[1];
     return true;
 }
 
 void keeper_ivshmem_leave(struct keeper *k, unsigned slice)
 {
-    if (!k->peer[slice].used)
-        return;
-    close_peer(&k->peer[slice]);
-    for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
-        if (!k->peer[i].used || k->peer[i].sock < 0)
-            continue;
-        if (!queue_msg(&k->peer[i], slice, FD_NONE, 0, 0))
-            keeper_log("ivshmem: no memory to tell peer %u", i);
-        flush_peer(k, &k->peer[i]);
-    }
+    if (k->peer[slice].used)
+        close_peer(&k->peer[slice]);
 }
 
 int keeper_ivshmem_native(struct keeper *k, unsigned slice, unsigned vector)
@@ -198,15 +189,9 @@ int keeper_ivshmem_native(struct keeper *k, unsigned slice, unsigned vector)
     while (p->nvectors <= vector) {
         if (doorbell(p, p->nvectors) < 0)
             return -1;
-        for (unsigned i = 0; i < TOROBUS_MAX_GUESTS; i++) {
-            if (!k->peer[i].used || k->peer[i].sock < 0)
-                continue;
-            if (!queue_msg(&k->peer[i], slice, (int)slice, p->nvectors, p->generation))
-                keeper_log("ivshmem: no memory to tell peer %u", i);
-            flush_peer(k, &k->peer[i]);
-        }
         p->nvectors++;
     }
+    tell_others(k, slice);
     return p->vector[vector];
 }
 
