@@ -23,6 +23,8 @@ const struct shim_setting shim_settings[] = {
     {"guests", "TOROBUS_GUESTS", "15", "guests that a job's region has room for"},
     {"slice_size", "TOROBUS_SLICE_SIZE", "16G", "addresses of a guest"},
     {"cores_per_rank", "TOROBUS_CORES_PER_RANK", "1", "virtual CPUs of a rank"},
+    {"local", "TOROBUS_LOCAL", "auto", "ranks on mpirun's own node: auto, guest or native"},
+    {"keep", "TOROBUS_KEEP", "0", "seconds that guests stay for the next job"},
     {"accel", "TOROBUS_ACCEL", "auto", "auto, kvm or tcg"},
     {"qemu", "TOROBUS_QEMU", "qemu-system-x86_64", "QEMU"},
     {"kernel", "TOROBUS_KERNEL", "lib/torobus/torobus.elf of the prefix", "kernel image"},

@@ -52,6 +52,15 @@ echo 'mem = lots' >bad.conf
 tap_capture env TOROBUS_CONFIG="$tmp/bad.conf" "$run" -n 1 "$app"
 like "$out" "*TOROBUS_MEM lots is impossible*" "a wrong value is refused"
 
+for s in keep local; do
+    echo "$s = lots" >bad.conf
+    tap_capture env TOROBUS_CONFIG="$tmp/bad.conf" "$tmp/prefix/bin/toro-info" --settings
+    like "$out" "*$s *lots*bad.conf:1*" "$s can stand in a file"
+done
+echo 'keep = lots' >bad.conf
+tap_capture env TOROBUS_CONFIG="$tmp/bad.conf" "$run" -n 1 "$app"
+like "$out" "*TOROBUS_KEEP=lots is impossible*" "and is taken from there"
+
 # --- it reaches the guest, and the keeper
 echo 'guests = 2' >good.conf
 tap_capture env TOROBUS_CONFIG="$tmp/good.conf" "$run" -n 1 "$app" exit 3
