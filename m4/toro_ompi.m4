@@ -9,11 +9,12 @@ AC_DEFUN([TORO_OMPI], [
         [AS_HELP_STRING([--with-ompi-source=DIR],
             [Open MPI 4.1.x source tree that ./autogen.sh --with-ompi-source=DIR prepared (required)])])
     AC_ARG_VAR([OMPI_CFLAGS], [compiler flags for Open MPI (default: -O3 -fPIE)])
+    AC_ARG_VAR([OMPI_FCFLAGS], [Fortran flags for Open MPI (default: -O2 -fPIE)])
     AC_ARG_VAR([OMPI_PRISTINE],
         [the tarball or .dsc that the tree was unpacked from; a test compares the tree with it])
     AC_ARG_VAR([OMPI_CONFIGURE_OPTIONS],
         [more options for Open MPI's configure; they come last and win, as in
-         OMPI_CONFIGURE_OPTIONS=--enable-mpi-fortran=usempi])
+         OMPI_CONFIGURE_OPTIONS=--enable-mpi-fortran=mpifh])
 
     AS_CASE(["$with_ompi_source"],
         [''|yes|no],
@@ -43,6 +44,10 @@ AC_DEFUN([TORO_OMPI], [
         [*[[\ \	\"\'\`\$:]]*],
         [AC_MSG_ERROR([--prefix must be free of blanks, colons and quotes])])
 
+    # Fortran's bindings are built where a compiler is: it must link static-pie, like the rest.
+    toro_fortran=none
+    AS_IF([test -n "$FC"], [toro_fortran=all])
+
     # Everything static: a rank is one static-pie file. What no user of this prefix can reach
     # (fabrics, Java, OpenSHMEM, netlink) stays out to keep the build short.
     OMPI_OPTIONS="\
@@ -50,10 +55,11 @@ AC_DEFUN([TORO_OMPI], [
 --with-hwloc=internal --with-libevent=internal --with-pmix=internal \
 --disable-hwloc-pci --disable-libxml2 --without-zlib --without-libnl \
 --without-verbs --without-ucx --without-ofi --without-psm --without-psm2 --without-portals4 \
---disable-oshmem --disable-mpi-java --enable-mpi-fortran=none --disable-pty-support \
+--disable-oshmem --disable-mpi-java --enable-mpi-fortran=$toro_fortran --disable-pty-support \
 --enable-mca-no-build=reachable-netlink --disable-wrapper-rpath --disable-wrapper-runpath \
---with-wrapper-cflags=-fPIE --with-wrapper-ldflags=-static-pie \
+--with-wrapper-cflags=-fPIE --with-wrapper-fcflags=-fPIE --with-wrapper-ldflags=-static-pie \
 --with-torobus"
     AC_SUBST([OMPI_OPTIONS])
     AS_IF([test -z "$OMPI_CFLAGS"], [OMPI_CFLAGS='-O3 -fPIE'])
+    AS_IF([test -z "$OMPI_FCFLAGS"], [OMPI_FCFLAGS='-O2 -fPIE'])
 ])

@@ -25,6 +25,27 @@ AC_DEFUN([TORO_STATIC_PIE], [
     CFLAGS=$toro_save_CFLAGS
 ])
 
+# TORO_FORTRAN
+# ------------
+# Sets FC, to nothing where there is no Fortran compiler or FC=no asks for none. One that cannot
+# link what a rank needs is an error only when it was named.
+AC_DEFUN([TORO_FORTRAN], [
+    AC_ARG_VAR([FC], [Fortran compiler for Open MPI's bindings (default: gfortran where it is; no: without)])
+    toro_named_FC=$FC
+    AS_IF([test "x$FC" = xno], [FC=], [AC_CHECK_PROGS([FC], [gfortran])])
+    AS_IF([test -n "$FC"], [
+        AC_MSG_CHECKING([whether $FC links static-pie programs])
+        echo '      end' >conftest.f
+        AS_IF([$FC -fPIE -static-pie -o conftest$EXEEXT conftest.f >&AS_MESSAGE_LOG_FD 2>&1],
+            [AC_MSG_RESULT([yes])],
+            [AC_MSG_RESULT([no])
+             AS_IF([test -n "$toro_named_FC"],
+                 [AC_MSG_ERROR([$FC cannot link with -static-pie; install its static libraries, or set FC=no])])
+             FC=])
+        rm -f conftest conftest.f
+    ])
+])
+
 # TORO_QEMU
 # ---------
 # QEMU is used at run time only, but a build without it cannot be tested, so it is asked for here.
