@@ -42,3 +42,14 @@ echo "openmpi: make"
 run all
 echo "openmpi: install into $stage"
 run install DESTDIR="$stage"
+
+# Debian's source leaves the directories of mpifort to its packaging, which fills in its own; here
+# they are those of the prefix, as upstream has them.
+find "$stage" -name 'mpifort-wrapper-data.txt' -type f | while read -r data; do
+    if grep -q '@COMPILER_VERSION@' "$data"; then
+        # shellcheck disable=SC2016 # for the wrapper to expand
+        sed -e 's|^includedir=.*|includedir=${includedir}|' -e 's|^libdir=.*|libdir=${libdir}|' \
+            -e '/^compiler_version=/d' "$data" >"$data.new"
+        mv "$data.new" "$data"
+    fi
+done

@@ -44,6 +44,7 @@ AC_DEFUN([TORO_FORTRAN], [
              FC=])
         rm -f conftest conftest.f
     ])
+    AM_CONDITIONAL([FORTRAN], [test -n "$FC"])
 ])
 
 # TORO_QEMU

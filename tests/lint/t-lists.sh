@@ -19,10 +19,10 @@ for f in tests/unit/run-*.c; do
     name=${f##*/}
     listed "tests/unit/${name%.c}.t" $mk || listed "unit/${name%.c}" $mk || echo "$f"
 done >>"$tmp/missing"
-for f in tests/abi/*.c; do
-    grep -q 'int main' "$f" || continue
+for f in tests/abi/*.c tests/abi/*.cc tests/abi/*.f90; do
+    grep -q -E 'int main|^program ' "$f" || continue
     name=${f##*/}
-    listed "tests/abi/${name%.c}.abi" $mk || echo "$f"
+    listed "tests/abi/${name%.*}.abi" $mk || echo "$f"
 done >>"$tmp/missing"
 is "$(cat "$tmp/missing")" "" "no test is left out"
 

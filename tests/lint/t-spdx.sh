@@ -7,7 +7,7 @@ cd "$TORO_SRC" || exit 1
 {
     find unikernel ompi opal orted-shim examples tests bench config/overlay.sh config/openmpi.sh \
         config/debian-source.sh m4 share \
-        .ci -type f \( -name '*.[chS]' -o -name '*.sh' -o -name '*.mk' -o -name '*.am' \
+        .ci -type f \( -name '*.[chS]' -o -name '*.f' -o -name '*.f90' -o -name '*.sh' -o -name '*.mk' -o -name '*.am' \
         -o -name '*.m4' -o -name '*.in' -o -name '*.lds' -o -name '*.pml' -o -name run \
         -o -name run-suite -o -name '*.py' -o -name '*.awk' -o -name tune \)
     ls autogen.sh configure.ac Makefile.am quickstart
