@@ -15,6 +15,8 @@
 #include <toro/mm.h>
 #include <toro/proc.h>
 
+#include "../../unikernel/lib/printf.c"
+#include "../../unikernel/lib/string.c"
 #include "../../unikernel/sched/waitq.c"
 
 static struct toro_proc host_proc = {.pid = 1000, .umask = 022};
@@ -119,81 +121,6 @@ char *toro_kstrdup(const char *s)
     char *p = toro_kmalloc(strlen(s) + 1);
 
     return p ? strcpy(p, s) : NULL;
-}
-
-void *toro_memcpy(void *d, const void *s, size_t n)
-{
-    return memcpy(d, s, n);
-}
-
-void *toro_memmove(void *d, const void *s, size_t n)
-{
-    return memmove(d, s, n);
-}
-
-void *toro_memset(void *d, int c, size_t n)
-{
-    return memset(d, c, n);
-}
-
-int toro_memcmp(const void *a, const void *b, size_t n)
-{
-    return memcmp(a, b, n);
-}
-
-size_t toro_strlen(const char *s)
-{
-    return strlen(s);
-}
-
-size_t toro_strnlen(const char *s, size_t n)
-{
-    size_t i = 0;
-
-    while (i < n && s[i])
-        i++;
-    return i;
-}
-
-int toro_strcmp(const char *a, const char *b)
-{
-    return strcmp(a, b);
-}
-
-int toro_strncmp(const char *a, const char *b, size_t n)
-{
-    return strncmp(a, b, n);
-}
-
-char *toro_strchr(const char *s, int c)
-{
-    return strchr(s, c);
-}
-
-char *toro_strrchr(const char *s, int c)
-{
-    return strrchr(s, c);
-}
-
-size_t toro_strlcpy(char *d, const char *s, size_t size)
-{
-    return (size_t)snprintf(d, size, "%s", s);
-}
-
-int toro_snprintf(char *buf, size_t size, const char *fmt, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(buf, size, fmt, ap);
-    va_end(ap);
-    return n;
-}
-
-int toro_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
-{
-    return vsnprintf(buf, size, fmt, ap);
 }
 
 void toro_printk(int level, const char *fmt, ...)

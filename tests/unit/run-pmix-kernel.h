@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../unikernel/lib/printf.c"
+#include "../../unikernel/lib/string.c"
 #define drop(...) drop_kv(__VA_ARGS__)
 #include "../../unikernel/pmix/kvs.c"
 #undef drop
@@ -103,42 +105,6 @@ void *toro_krealloc(void *p, size_t n)
 void toro_kfree(void *p)
 {
     free(p);
-}
-
-void *toro_memcpy(void *d, const void *s, size_t n)
-{
-    return n ? memcpy(d, s, n) : d;
-}
-
-void *toro_memset(void *d, int c, size_t n)
-{
-    return memset(d, c, n);
-}
-
-int toro_memcmp(const void *a, const void *b, size_t n)
-{
-    return memcmp(a, b, n);
-}
-
-size_t toro_strlen(const char *s)
-{
-    return strlen(s);
-}
-
-int toro_strcmp(const char *a, const char *b)
-{
-    return strcmp(a, b);
-}
-
-int toro_snprintf(char *buf, size_t size, const char *fmt, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(buf, size, fmt, ap);
-    va_end(ap);
-    return n;
 }
 
 void toro_printk(int level, const char *fmt, ...)

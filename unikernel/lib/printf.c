@@ -8,7 +8,7 @@ struct out {
     size_t n; /* characters so far, those that did not fit included */
 };
 
-static void put(struct out *o, char c)
+static void out_put(struct out *o, char c)
 {
     if (o->n + 1 < o->size)
         o->buf[o->n] = c;
@@ -24,7 +24,7 @@ struct spec {
 static void pad(struct out *o, char c, int n)
 {
     while (n-- > 0)
-        put(o, c);
+        out_put(o, c);
 }
 
 static void put_text(struct out *o, const struct spec *sp, const char *s)
@@ -37,7 +37,7 @@ static void put_text(struct out *o, const struct spec *sp, const char *s)
     if (!sp->left)
         pad(o, ' ', sp->width - (int)n);
     for (size_t i = 0; i < n; i++)
-        put(o, s[i]);
+        out_put(o, s[i]);
     if (sp->left)
         pad(o, ' ', sp->width - (int)n);
 }
@@ -62,10 +62,10 @@ static void put_number(struct out *o, const struct spec *sp, uint64_t v, unsigne
     if (!sp->left)
         pad(o, ' ', sp->width - len);
     while (*prefix != '\0')
-        put(o, *prefix++);
+        out_put(o, *prefix++);
     pad(o, '0', zeros);
     while (n > 0)
-        put(o, digits[--n]);
+        out_put(o, digits[--n]);
     if (sp->left)
         pad(o, ' ', sp->width - len);
 }
@@ -121,7 +121,7 @@ int toro_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
     va_copy(ap, args);
     for (; *fmt != '\0'; fmt++) {
         if (*fmt != '%') {
-            put(&o, *fmt);
+            out_put(&o, *fmt);
             continue;
         }
         fmt = parse(fmt + 1, &sp, &ap);
@@ -147,7 +147,7 @@ int toro_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
             c[0] = (char)va_arg(ap, int);
             sp.precision = 1;
             if (c[0] == '\0')
-                put(&o, '\0');
+                out_put(&o, '\0');
             else
                 put_text(&o, &sp, c);
             break;
@@ -155,12 +155,12 @@ int toro_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
             put_text(&o, &sp, va_arg(ap, const char *));
             break;
         case '%':
-            put(&o, '%');
+            out_put(&o, '%');
             break;
         default: /* an unknown one shows, and ends the text: its argument's size is unknown too */
-            put(&o, '%');
+            out_put(&o, '%');
             if (*fmt != '\0')
-                put(&o, *fmt);
+                out_put(&o, *fmt);
             goto done;
         }
     }
