@@ -135,6 +135,7 @@ mpi_sh = \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
     tests/mpi/t-pmix.sh \
+    tests/mpi/t-code.sh \
     tests/mpi/t-keep.sh \
     tests/mpi/t-jobs.sh \
     tests/mpi/t-init.sh \
@@ -197,6 +198,7 @@ mpi_programs = \
     mpi/act-mpi \
     mpi/init-time \
     mpi/mpi-io \
+    mpi/code \
     mpi/btl-lost \
     mpi/btl-p2p \
     mpi/btl-busy \

@@ -47,8 +47,8 @@ static unsigned rnd(unsigned n)
     return (seed >> 8) % n;
 }
 
-/* What the tables say about a page, -1 if they lead elsewhere. */
-static int rights(uint64_t va)
+/* What the tables say about a page, -1 if they do not lead to the memory of `to`. */
+static int rights_to(uint64_t va, uint64_t to)
 {
     uint64_t e = top[va >> 39 & 511];
     unsigned level = 2;
@@ -64,10 +64,28 @@ static int rights(uint64_t va)
     }
     if (!(e & PTE_U) || (level == 0 && (e & PTE_PS)))
         return -1;
-    if ((e & PTE_ADDR & ~(SPAN(level) - 1)) + (va & (SPAN(level) - 1)) != PA + (va - VA))
+    if ((e & PTE_ADDR & ~(SPAN(level) - 1)) + (va & (SPAN(level) - 1)) != PA + (to - VA))
         return -1;
     return (int)(ARCH_PROT_READ | (e & PTE_W ? ARCH_PROT_WRITE : 0) |
                  (e & PTE_NX ? 0 : ARCH_PROT_EXEC));
+}
+
+/* Is it a page of that size? */
+static bool is_leaf(uint64_t va, unsigned want)
+{
+    uint64_t e = top[va >> 39 & 511];
+    unsigned level = 2;
+
+    for (;; level--) {
+        e = ((uint64_t *)(e & PTE_ADDR))[va >> (12 + 9 * level) & 511];
+        if (level == 0 || !(e & PTE_P) || (e & PTE_PS))
+            return (e & PTE_P) && level == want;
+    }
+}
+
+static int rights(uint64_t va)
+{
+    return rights_to(va, va);
 }
 
 /* Rights of an x86 page that was asked for `prot`. */
@@ -162,6 +180,49 @@ static void run(const char *name)
     free(pdpt);
 }
 
+/* Other memory at an address: found there with its rights, and gone, for all cores, when the
+ * address gets a right, or none, of its own. */
+static void aliases(bool large)
+{
+    const uint64_t n = 700, at = VA + GIB / 4 * 3, of = VA + 2 * GIB + (large ? 0 : 4096);
+    const unsigned rx = ARCH_PROT_READ | ARCH_PROT_EXEC;
+    unsigned bad = 0, before;
+    long base;
+
+    pdpt = NULL;
+    arch_cpu.pdpe1gb = true;
+    t_eq(arch_map_region(PA, SIZE), 0, "a region for aliases");
+    base = stub_pages;
+    arch_protect(VA, SIZE, ARCH_PROT_READ | ARCH_PROT_WRITE);
+    before = flushed_all;
+    t_eq(arch_alias(at, n * TORO_PAGE_SIZE, of, rx), 0, "700 pages");
+    t_eq(flushed_all, before + 1, "all cores hear of it");
+    for (uint64_t i = 0; i < n; i++)
+        bad += rights_to(at + i * TORO_PAGE_SIZE, of + i * TORO_PAGE_SIZE) != (int)rx;
+    t_eq(bad, 0, "show the other memory");
+    t_ok(rights(at - TORO_PAGE_SIZE) == 3 && rights(at + n * TORO_PAGE_SIZE) == 3,
+         "those beside them their own");
+    t_ok(large == is_leaf(at, 1), "a large page where the places in it agree");
+    before = flushed_all;
+    t_eq(arch_protect_on(at + 4096, 4096, ARCH_PROT_READ | ARCH_PROT_WRITE, 1), 0,
+         "one gets rights");
+    t_ok(rights(at + 4096) == 3 && rights_to(at, of) == (int)rx, "and shows its own memory again");
+    t_eq(flushed_all, before + 1, "of which all cores hear");
+    t_eq(arch_protect_on(at, n * TORO_PAGE_SIZE, 0, 1), 0, "all are taken");
+    t_eq(flushed_all, before + 2, "all cores hear of that, too");
+    t_eq(arch_alias(at, 4096, VA + SIZE, rx), -EINVAL, "not what lies outside");
+    t_eq(arch_alias(at, 4096, of + 1, rx), -EINVAL, "nor half pages");
+    before = flushed_all;
+    arch_alias(at, 512 * TORO_PAGE_SIZE, of, rx);
+    arch_protect_on(VA, GIB, ARCH_PROT_READ | ARCH_PROT_WRITE, 1);
+    t_eq(flushed_all, before + 1, "an alias inside of a table that goes");
+    arch_protect(VA, SIZE, ALL);
+    t_ok(stub_pages <= base + 4, "the tables came back");
+    while (nspare > 0)
+        free(spare[--nspare]);
+    free(pdpt);
+}
+
 int main(void)
 {
     shadow = malloc(NPAGES);
@@ -169,6 +230,8 @@ int main(void)
     run("with pages of 1 GiB");
     arch_cpu.pdpe1gb = false;
     run("without pages of 1 GiB");
+    aliases(true);
+    aliases(false);
     free(shadow);
     return t_done();
 }

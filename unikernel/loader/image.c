@@ -10,6 +10,7 @@
 /* Images that no rank runs are kept up to this many. */
 #define IDLE_MAX 2u
 #define PIECE    (1ul << 20)
+#define LARGE    (2ul << 20)
 
 static struct toro_mutex images_lock;
 static struct toro_image *images;
@@ -46,7 +47,8 @@ static int read_image(struct toro_file *f, struct toro_image *img, const char **
     uint64_t done = 0;
 
     img->len = TORO_ALIGN_UP(img->size, TORO_PAGE_SIZE);
-    img->va = toro_pool_alloc(shared_pool(), img->len, 0);
+    /* where ranks can show its code with large pages */
+    img->va = toro_pool_alloc(shared_pool(), img->len, img->len >= LARGE ? LARGE : 0);
     if (img->va == 0) {
         *why = "no memory in the guest for the program file";
         return -ENOMEM;

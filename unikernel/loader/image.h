@@ -33,8 +33,6 @@ void toro_images_init(unsigned shared_index);
 bool toro_image_range(unsigned n, uint64_t *va, uint64_t *len);
 
 /* loader/keep.c */
-/** Here is the rank's code: if the guest stays, the next job may find it there. */
-void toro_keep_code(unsigned index, uint64_t va, uint64_t len);
 void toro_keep_init(void);
 
 /** Put the image, the vDSO and the break into the current rank's memory. @return 0 or -errno. */

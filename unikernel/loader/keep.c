@@ -12,14 +12,8 @@
 #include <toro/lib.h>
 #include <toro/mm.h>
 
-static struct torobus_ctl_range code[TORO_MAX_CORES]; /* as addresses; len 0 = none */
 static struct torobus_ctl_reset done;
 static bool resetting;
-
-void toro_keep_code(unsigned index, uint64_t va, uint64_t len)
-{
-    code[index] = (struct torobus_ctl_range){va, len};
-}
 
 static void keep(uint64_t va, uint64_t len)
 {
@@ -40,12 +34,9 @@ static int forget(void)
     err = toro_fs_reset();
     if (err != 0)
         return -err;
-    /* images first: what they hold is in use */
     done.nkeep = 0;
     for (unsigned i = 0; toro_image_range(i, &va, &len); i++)
         keep(va, len);
-    for (unsigned i = 0; i < arch_ncores(); i++)
-        keep(code[i].offset, code[i].len);
     return 0;
 }
 

@@ -16,6 +16,18 @@ static unsigned prot_of(unsigned flags)
            (flags & TORO_ELF_X ? ARCH_PROT_EXEC : 0);
 }
 
+/* The ranks of a guest execute one copy of the code, so that its translations and cache lines are
+ * everybody's. The rank's own copy lies below: peers in other guests know the region's memory by
+ * its address alone, and mprotect() goes back to it. A debugger's breakpoints are to be this rank's
+ * only. */
+static int share_code(struct toro_proc *p, const struct toro_image *img,
+                      const struct toro_elf_segment *s, uint64_t va, uint64_t len)
+{
+    if (s->memsz != s->filesz || (p->start_flags & TOROBUS_START_STOP) != 0)
+        return 0;
+    return arch_alias(va, len, img->va + s->offset, prot_of(s->flags));
+}
+
 static int map_segment(struct toro_proc *p, const struct toro_image *img,
                        const struct toro_elf_segment *s, uint64_t va, uint64_t len)
 {
@@ -26,7 +38,7 @@ static int map_segment(struct toro_proc *p, const struct toro_image *img,
     if ((s->flags & TORO_ELF_X) && !(s->flags & TORO_ELF_W) && lead == 0) {
         err = toro_mm_fill(&p->mm, va, len, (void *)(img->va + s->offset), s->filesz, prot);
         if (err == 0)
-            toro_keep_code(p->index, va, len);
+            err = share_code(p, img, s, va, len);
         return err;
     }
     err = toro_mm_protect(&p->mm, va, len, RW);

@@ -52,10 +52,18 @@ static void fail(uint32_t rank, int err, const char *exe, const char *why)
  * the port's state. Peers in other guests see the whole slice anyway. */
 static _Atomic bool lingers[TORO_MAX_CORES];
 
+/* The image last: the rank's code is there. */
+static void put_memory(struct toro_proc *p)
+{
+    toro_mm_clear(&p->mm);
+    toro_image_put(p->image);
+    p->image = NULL;
+}
+
 static void linger_end(unsigned index)
 {
     if (atomic_exchange_explicit(&lingers[index], false, memory_order_acq_rel))
-        toro_mm_clear(&slots[index]->mm);
+        put_memory(slots[index]);
 }
 
 /* The last rank that goes puts away the memory of all. When two of them are the last, each takes
@@ -76,10 +84,8 @@ static void release(struct toro_proc *p)
         toro_mm_unshare(&p->mm);
         atomic_store_explicit(&lingers[p->index], true, memory_order_release);
     } else {
-        toro_mm_clear(&p->mm);
+        put_memory(p);
     }
-    toro_image_put(p->image);
-    p->image = NULL;
     toro_kfree(p->cmdline);
     p->cmdline = NULL;
     p->cmdline_len = 0;

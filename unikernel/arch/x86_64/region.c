@@ -32,6 +32,7 @@ static unsigned nkept;
 /* What one change has done, for the flush at its end. */
 struct change {
     bool taken; /* a right was taken away, or a table is to be freed */
+    bool moved; /* an address has become that of other memory */
 };
 
 static bool is_table(uint64_t e)
@@ -39,13 +40,14 @@ static bool is_table(uint64_t e)
     return (e & PTE_P) && !(e & PTE_PS);
 }
 
-static uint64_t leaf(uint64_t va, unsigned level, unsigned prot)
+/* @param shift  where the memory is, as seen from va; 0 but for arch_alias() */
+static uint64_t leaf(uint64_t va, uint64_t shift, unsigned level, unsigned prot)
 {
     if (prot == 0)
         return 0;
-    return (region_pa + (va - TOROBUS_REGION_VA)) | PTE_P | PTE_U | PTE_A | PTE_D |
+    return (region_pa + (va + shift - TOROBUS_REGION_VA)) | PTE_P | PTE_U | PTE_A | PTE_D |
            (prot & ARCH_PROT_WRITE ? PTE_W : 0) | (prot & ARCH_PROT_EXEC ? 0 : PTE_NX) |
-           (level > 0 ? PTE_PS : 0);
+           (level > 0 ? PTE_PS : 0) | (shift != 0 ? PTE_ALIAS : 0);
 }
 
 static uint64_t *table_of(uint64_t e)
@@ -55,9 +57,12 @@ static uint64_t *table_of(uint64_t e)
 
 static void free_later(uint64_t *table, unsigned level, struct change *ch)
 {
-    for (unsigned i = 0; level > 0 && i < 512; i++)
-        if (is_table(table[i]))
+    for (unsigned i = 0; i < 512; i++) {
+        if (level > 0 && is_table(table[i]))
             free_later(table_of(table[i]), level - 1, ch);
+        else
+            ch->moved |= (table[i] & PTE_ALIAS) != 0;
+    }
     *table = (uint64_t)kept; /* an entry that is not present */
     kept = table;
     nkept++;
@@ -83,6 +88,7 @@ static void join(uint64_t *e, unsigned level, struct change *ch)
     uint64_t *table = table_of(*e), first = table[0];
 
     if (level > top_level || (level > 1 && is_table(first)) ||
+        ((first & PTE_P) && (first & PTE_ADDR & (SPAN(level) - 1)) != 0) ||
         (!(first & PTE_P) && ntables <= EMPTY_MAX))
         return;
     for (unsigned i = 1; i < 512; i++)
@@ -92,15 +98,15 @@ static void join(uint64_t *e, unsigned level, struct change *ch)
     free_later(table, 0, ch);
 }
 
-static void set(uint64_t *table, unsigned level, uint64_t from, uint64_t to, unsigned prot,
-                struct change *ch)
+static void set(uint64_t *table, unsigned level, uint64_t from, uint64_t to, uint64_t shift,
+                unsigned prot, struct change *ch)
 {
     for (uint64_t va = from, next; va < to; va = next) {
         uint64_t *e = &table[va >> (12 + 9 * level) & 511];
 
         next = TORO_MIN(to, TORO_ALIGN_DOWN(va, SPAN(level)) + SPAN(level));
-        if (level <= top_level && next - va == SPAN(level)) {
-            uint64_t old = *e, new = leaf(va, level, prot);
+        if (level <= top_level && next - va == SPAN(level) && shift % SPAN(level) == 0) {
+            uint64_t old = *e, new = leaf(va, shift, level, prot);
 
             *e = new;
             if (is_table(old) && level > 0)
@@ -108,10 +114,12 @@ static void set(uint64_t *table, unsigned level, uint64_t from, uint64_t to, uns
             else if ((old & PTE_P) &&
                      (!(new &PTE_P) || (old & ~new &PTE_W) || (new & ~old &PTE_NX)))
                 ch->taken = true;
+            if ((level == 0 || !is_table(old)) && (old & PTE_P) && ((old | new) & PTE_ALIAS))
+                ch->moved = true;
         } else {
             if (!is_table(*e))
                 split(e, level);
-            set(table_of(*e), level - 1, va, next, prot, ch);
+            set(table_of(*e), level - 1, va, next, shift, prot, ch);
             join(e, level, ch);
         }
     }
@@ -135,14 +143,14 @@ int arch_map_region(uint64_t pa, uint64_t size)
         uint64_t *e = &pdpt[va >> 30 & 511];
 
         if (top_level == 2) {
-            *e = leaf(va, 2, prot);
+            *e = leaf(va, 0, 2, prot);
         } else {
             uint64_t *pd = toro_kpages(1);
 
             if (pd == NULL)
                 return -ENOMEM;
             for (uint64_t i = 0; i < 512 && va + i * SPAN(1) < end; i++)
-                pd[i] = leaf(va + i * SPAN(1), 1, prot);
+                pd[i] = leaf(va + i * SPAN(1), 0, 1, prot);
             *e = arch_kva_to_pa(pd) | PTE_P | PTE_W | PTE_U;
         }
     }
@@ -150,13 +158,20 @@ int arch_map_region(uint64_t pa, uint64_t size)
     return 0;
 }
 
-int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores)
+static bool in_region(uint64_t va, uint64_t len)
 {
-    struct change ch = {false};
-    uint64_t off = va - TOROBUS_REGION_VA, *freed = NULL;
+    uint64_t off = va - TOROBUS_REGION_VA;
 
-    if (va % TORO_PAGE_SIZE != 0 || len % TORO_PAGE_SIZE != 0 || va < TOROBUS_REGION_VA ||
-        off > region_size || len > region_size - off)
+    return va % TORO_PAGE_SIZE == 0 && len % TORO_PAGE_SIZE == 0 && va >= TOROBUS_REGION_VA &&
+           off <= region_size && len <= region_size - off;
+}
+
+static int change(uint64_t va, uint64_t len, uint64_t shift, unsigned prot, uint64_t cores)
+{
+    struct change ch = {false, false};
+    uint64_t *freed = NULL;
+
+    if (!in_region(va, len) || !in_region(va + shift, len))
         return -EINVAL;
     if (len == 0)
         return 0;
@@ -170,7 +185,11 @@ int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores)
         }
         spare[nspare++] = page;
     }
-    set(pdpt, 2, va, va + len, prot, &ch);
+    set(pdpt, 2, va, va + len, shift, prot, &ch);
+    if (ch.moved) {
+        cores = ~0ull;
+        ch.taken = true;
+    }
     if (nkept > KEPT_MAX || (nkept > 0 && cores == ~0ull)) {
         cores = ~0ull;
         ch.taken = true;
@@ -191,9 +210,19 @@ int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores)
     return 0;
 }
 
+int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores)
+{
+    return change(va, len, 0, prot, cores);
+}
+
 int arch_protect(uint64_t va, uint64_t len, unsigned prot)
 {
-    return arch_protect_on(va, len, prot, ~0ull);
+    return change(va, len, 0, prot, ~0ull);
+}
+
+int arch_alias(uint64_t va, uint64_t len, uint64_t of, unsigned prot)
+{
+    return change(va, len, of - va, prot, ~0ull);
 }
 
 bool arch_fault_spurious(uint64_t va, uint64_t error)

@@ -85,9 +85,17 @@ int arch_map_region(uint64_t pa, uint64_t size);
  * -ENOMEM. */
 int arch_protect(uint64_t va, uint64_t len, unsigned prot);
 /** As arch_protect(), but when access is taken away only these cores (and the caller's) are sure to
- * know at once. A translation never changes, so all that another core can do with an old one is
- * what it might have done a moment before. */
+ * know at once. A translation never changes but where there is an alias (then all cores know), so
+ * all that another core can do with an old one is what it might have done a moment before. */
 int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores);
+/**
+ * Show other memory of the region, [of, of + len), at [va, va + len), until the next
+ * arch_protect() there shows what belongs to the address again.
+ *
+ * An emulator translates code by the memory that it lies in: one copy at many addresses is
+ * translated once. @return 0, -EINVAL or -ENOMEM.
+ */
+int arch_alias(uint64_t va, uint64_t len, uint64_t of, unsigned prot);
 /** Map device memory uncached into the kernel. @return kernel address, NULL if out of space. */
 void *arch_map_mmio(uint64_t pa, uint64_t len);
 uint64_t arch_kva_to_pa(const void *p); /**< kernel RAM only */
