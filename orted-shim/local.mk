@@ -102,6 +102,7 @@ orted_shim_toro_run_SOURCES = orted-shim/toro_run.c
 orted_shim_toro_run_CPPFLAGS = $(shim_cppflags)
 orted_shim_toro_run_LDADD = $(shim_libs)
 
-orted_shim_toro_info_SOURCES = orted-shim/toro_info.c orted-shim/info.h orted-shim/info_check.c
+orted_shim_toro_info_SOURCES = orted-shim/toro_info.c orted-shim/info.h orted-shim/info_check.c \
+    orted-shim/info_jobs.c orted-shim/info_watch.c
 orted_shim_toro_info_CPPFLAGS = $(shim_cppflags)
 orted_shim_toro_info_LDADD = $(shim_libs)

@@ -10,21 +10,14 @@
 #include "shim_pool.h"
 #include "torobus/ctl.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #ifndef TOROBUS_VERSION
 #define TOROBUS_VERSION "0.1.0"
 #endif
-
-#define MAX_JOBS 256
 
 static const char help[] =
     "Usage: toro-info [OPTION]\n"
@@ -34,74 +27,14 @@ static const char help[] =
     "  --check           check the machine only; status 1 if something is to be fixed\n"
     "  --settings        every setting, its value and where that comes from\n"
     "  --jobs            list the jobs only, with the counters of their ports\n"
+    "  --watch [SECONDS] [JOB]\n"
+    "                    what the ports of a running job do, every so many seconds (1), until it "
+    "ends\n"
     "  --stop            end the guests that wait for another job (toro-run --keep)\n"
     "  --stacks JOB      where every rank of a job is\n"
     "  --syscalls JOB    system calls that its guests do not know, with counts\n"
     "  --memory JOB      memory of its guests\n"
     "  --help, --version\n";
-
-/** Keys of this user's jobs: listening abstract sockets "torobus/<uid>/<key>". */
-static unsigned find_jobs(char keys[MAX_JOBS][SHIM_KEY_LEN + 1])
-{
-    FILE *f = fopen("/proc/net/unix", "re");
-    char line[512], prefix[48];
-    unsigned n = 0;
-
-    snprintf(prefix, sizeof(prefix), " @torobus/%u/", (unsigned)getuid());
-    while (f && n < MAX_JOBS && fgets(line, sizeof(line), f)) {
-        char *p = strstr(line, prefix);
-        unsigned flags = 0;
-
-        /* 0x10000: listening; connections made through it have the same name */
-        if (!p || sscanf(line, "%*s %*s %*s %x", &flags) != 1 || !(flags & 0x10000))
-            continue;
-        p += strlen(prefix);
-        if (strspn(p, "0123456789abcdef") != SHIM_KEY_LEN)
-            continue;
-        memcpy(keys[n], p, SHIM_KEY_LEN);
-        keys[n++][SHIM_KEY_LEN] = '\0';
-    }
-    if (f)
-        fclose(f);
-    return n;
-}
-
-/** Ask a keeper. @return its text (to be freed), or NULL after a message. */
-static char *ask(const char *key, uint32_t query, const char *node)
-{
-    struct torobus_ctl_hdr h = {.magic = TOROBUS_CTL_MAGIC,
-                                .type = TOROBUS_CTL_ATTACH_INFO,
-                                .rank = TOROBUS_CTL_NOBODY,
-                                .len = (uint32_t)strlen(node),
-                                .arg = query};
-    struct iovec iov[2] = {{&h, sizeof(h)}, {(void *)node, h.len}};
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-    const struct timeval limit = {.tv_sec = 5};
-    char err[256], *text = NULL;
-    int fd = shim_attach(key, false, NULL, err);
-
-    if (fd < 0) {
-        shim_error("%s", err);
-        return NULL;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    if (sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)(sizeof(h) + h.len) &&
-        shim_read_all(fd, &h, sizeof(h)) && torobus_ctl_hdr_ok(&h) &&
-        (text = malloc((size_t)h.len + 1)) != NULL && shim_read_all(fd, text, h.len)) {
-        text[h.len] = '\0';
-        if (h.type != TOROBUS_CTL_REPORT) {
-            shim_print_foreign(text, h.len);
-            free(text);
-            text = NULL;
-        }
-    } else {
-        shim_error("job %s%s%s does not answer", key, *node ? ", guest " : "", node);
-        free(text);
-        text = NULL;
-    }
-    close(fd);
-    return text;
-}
 
 /** Print text of a guest without letting it drive the terminal. */
 static void print_report(const char *text)
@@ -115,19 +48,19 @@ static void print_report(const char *text)
 
 static int list_jobs(bool ports)
 {
-    static char keys[MAX_JOBS][SHIM_KEY_LEN + 1], idle[MAX_JOBS][SHIM_POOL_MAX + 8];
-    unsigned n = find_jobs(keys);
+    static char keys[INFO_MAX_JOBS][SHIM_KEY_LEN + 1], idle[INFO_MAX_JOBS][SHIM_POOL_MAX + 8];
+    unsigned n = info_jobs(keys);
 
     for (unsigned i = 0; i < n; i++) {
-        char *text = ask(keys[i], ports ? TOROBUS_CTL_Q_PORTS : 0, "");
+        char *text = info_ask(keys[i], ports ? TOROBUS_CTL_Q_PORTS : 0, "", NULL);
 
         printf("job %s\n", keys[i]);
         if (text)
             print_report(text);
         free(text);
     }
-    for (unsigned i = 0; i < shim_pool_list(idle, MAX_JOBS); i++) {
-        char *text = ask(idle[i], ports ? TOROBUS_CTL_Q_PORTS : 0, "");
+    for (unsigned i = 0; i < shim_pool_list(idle, INFO_MAX_JOBS); i++) {
+        char *text = info_ask(idle[i], ports ? TOROBUS_CTL_Q_PORTS : 0, "", NULL);
 
         printf("no job, guests wait for one (toro-info --stop ends them)\n");
         if (text)
@@ -143,8 +76,8 @@ static int list_jobs(bool ports)
 /** End all keepers that wait for a job. */
 static int stop_idle(void)
 {
-    static char idle[MAX_JOBS][SHIM_POOL_MAX + 8];
-    unsigned n = shim_pool_list(idle, MAX_JOBS);
+    static char idle[INFO_MAX_JOBS][SHIM_POOL_MAX + 8];
+    unsigned n = shim_pool_list(idle, INFO_MAX_JOBS);
     int status = 0;
 
     for (unsigned i = 0; i < n; i++) {
@@ -162,9 +95,9 @@ static int query_job(const char *key, uint32_t query)
     char *list, *line, *save;
     int status = 0;
 
-    if (strspn(key, "0123456789abcdef") != SHIM_KEY_LEN || strlen(key) != SHIM_KEY_LEN)
+    if (!info_is_key(key))
         shim_die(SHIM_EXIT_USAGE, "%s is no job: toro-info --jobs lists them", key);
-    list = ask(key, 0, "");
+    list = info_ask(key, 0, "", NULL);
     if (!list)
         return SHIM_EXIT_FAIL;
     for (line = strtok_r(list, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -172,7 +105,7 @@ static int query_job(const char *key, uint32_t query)
 
         if (sscanf(line, "guest %63[^:]:", node) != 1 || !strstr(line, ", up,"))
             continue;
-        text = ask(key, query, node);
+        text = info_ask(key, query, node, NULL);
         printf("guest %s\n", node);
         if (text)
             print_report(text);
@@ -226,6 +159,8 @@ int main(int argc, char **argv)
         return list_jobs(true);
     if (argc == 2 && strcmp(argv[1], "--stop") == 0)
         return stop_idle();
+    if (strcmp(argv[1], "--watch") == 0)
+        return info_watch(argv + 2);
     for (unsigned i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         if (strcmp(argv[1], queries[i].name) != 0)
             continue;

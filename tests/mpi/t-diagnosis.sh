@@ -35,16 +35,31 @@ like "$out" "*enters the program*ended, status 0*" "-v tells the steps"
 runs "--dry-run" alone --dry-run -n 2 "$programs/act" exit 3
 like "$out" "*qemu-system-x86*-smp 2*ivshmem-doorbell*-kernel*" "shows QEMU's command line"
 
-# --- a running job
-start job mpi --host vm0:2,vm1:1 "$programs/act-mpi" spin 1
-wait_line job ready
-ok $? "a job runs"
-key=$("$bin/toro-info" --jobs | awk -v ours=" $(tagged | tr '\n' ' ')" '
+our_job() # the key of the job of ours that runs, once it has a guest
+{
+    "$bin/toro-info" --jobs | awk -v ours=" $(tagged | tr '\n' ' ')" '
     $1 == "job" { job = $2 }
     match($0, /QEMU pid [0-9]+/) {
         pid = substr($0, RSTART + 9, RLENGTH - 9)
         if (index(ours, " " pid " ")) { print job; exit }
-    }')
+    }'
+}
+
+wait_job()
+{
+    wait_job_i=0
+    until wait_job_key=$(our_job) && [ -n "$wait_job_key" ]; do
+        wait_job_i=$((wait_job_i + 1))
+        [ "$wait_job_i" -lt 100 ] || return 1
+        sleep 0.1
+    done
+}
+
+# --- a running job
+start job mpi --host vm0:2,vm1:1 "$programs/act-mpi" spin 1
+wait_line job ready
+ok $? "a job runs"
+key=$(our_job)
 is "${#key}" 16 "toro-info lists it"
 runs "toro-info --stacks" "$bin/toro-info" --stacks "$key"
 like "$out" "*guest vm0*rank 0*rank 1*" "says where each rank is"
@@ -53,8 +68,31 @@ like "$out" "*guest vm1*rank 2*" "in each guest"
 runs "toro-info --memory" "$bin/toro-info" --memory "$key"
 runs "toro-info --syscalls" "$bin/toro-info" --syscalls "$key"
 runs "toro-info --check" "$bin/toro-info" --check
+"$bin/toro-info" --watch 1 "$key" >"$tmp/watch.out" 2>&1 &
+watcher=$!
+sleep 3
 fails "an unknown job" "$bin/toro-info" --stacks 0123456789abcdef
 kill -INT "$(launcher_pid)"
+ended
+wait "$watcher"
+is "$?" 0 "toro-info --watch ends with the job"
+is "$(tail -n 1 "$tmp/watch.out")" "job $key has ended" "and says so"
+like "$(cat "$tmp/watch.out")" "*job $key*sent*0 on vm0 *1 on vm0 *2 on vm1 *" "each rank is there"
+tap_capture "$bin/toro-info" --watch soon
+like "$status $out" "2 toro-info: --watch soon: neither*" "a time that is none"
+tap_capture "$bin/toro-info" --watch "$key"
+like "$status $out" "1 toro-info: there is no job $key*" "a job that is no more"
+
+# --- the counters are those of messages
+start rings alone -n 2 "$programs/btl-busy"
+if wait_job; then
+    "$bin/toro-info" --watch 1 "$wait_job_key" >"$tmp/watch.out" 2>&1
+    sum=$(awk '$2 == "on" { n += $4 } END { print n + 0 }' "$tmp/watch.out")
+    [ "$sum" -gt 0 ]
+    ok $? "messages of a busy job are counted ($sum)"
+else
+    ok 1 "messages of a busy job are counted"
+fi
 ended
 nothing_left "nothing is left"
 done_testing
