@@ -5,6 +5,7 @@
 #define KEEPER_H
 
 #include "shim_accel.h"
+#include "shim_bind.h"
 #include "shim_frame.h"
 #include "shim_job.h"
 #include "shim_path.h"
@@ -13,6 +14,7 @@
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -41,6 +43,8 @@ struct keeper_client {
     uint32_t rank;              /**< RANK, NATIVE: local index */
     char *core_dir;             /**< RANK: where its core file goes, NULL: it wants none */
     uint32_t world_rank;        /**< likewise */
+    bool bind;                  /**< RANK: its virtual CPUs are to be pinned */
+    hwloc_bitmap_t cpus;        /**< RANK: to these; NULL: to any cores */
     int port;                   /**< NATIVE: index of its port in the slice, -1: none yet */
     bool leaving; /**< it has sent all it will send; closed when the keeper has nothing for it */
     bool closing; /**< close as soon as the output is written */
@@ -68,10 +72,12 @@ struct keeper_settings {
     uint64_t keep_s; /**< how long guests stay after the job, 0: not at all */
     unsigned cores;  /**< per rank */
     char mem[32];
-    bool gdb;                     /**< a debugger is to come */
-    uint64_t mem_per_rank;        /**< 0: not given; mem wins */
-    char root[SHIM_PATH_MAX];     /**< what the guest sees as "/"; empty: the host's own */
-    char core_dir[SHIM_PATH_MAX]; /**< of that rank alone; empty: no core files */
+    bool gdb;                      /**< a debugger is to come */
+    uint64_t mem_per_rank;         /**< 0: not given; mem wins */
+    char root[SHIM_PATH_MAX];      /**< what the guest sees as "/"; empty: the host's own */
+    char core_dir[SHIM_PATH_MAX];  /**< of that rank alone; empty: no core files */
+    enum shim_bind bind;           /**< of that rank alone, as what follows */
+    char cpus[SHIM_BIND_LIST_MAX]; /**< processors that its launcher bound it to; empty: none */
 };
 
 /** One node: a slice and, from the first proxy on, a QEMU. */
@@ -106,14 +112,15 @@ struct keeper_guest {
     bool attached[TOROBUS_MAX_CORES];       /**< a proxy has come (and may have gone) */
     bool ended[TOROBUS_MAX_CORES];
     unsigned nattached, nended;
-    bool gdb;                              /**< there is a socket for a debugger */
-    struct keeper_core *cores;             /**< core files that are being written */
-    uint32_t pmix_up[TOROBUS_MAX_CORES];   /**< upcalls of the rank's PMIx server to the host */
-    uint32_t pmix_down[TOROBUS_MAX_CORES]; /**< answers and events from there */
-    bool failed;                           /**< its end was not asked for and has been reported */
-    int wait_status;                       /**< of QEMU when it was reaped */
-    char last[256];                        /**< last line of QEMU's stderr: why it ended */
-    char panic[1024];                      /**< text of PANIC */
+    bool gdb;                                 /**< there is a socket for a debugger */
+    struct keeper_core *cores;                /**< core files that are being written */
+    uint32_t pmix_up[TOROBUS_MAX_CORES];      /**< upcalls of the rank's PMIx server to the host */
+    uint32_t pmix_down[TOROBUS_MAX_CORES];    /**< answers and events from there */
+    hwloc_bitmap_t pinned[TOROBUS_MAX_CORES]; /**< where its virtual CPUs are; NULL: anywhere */
+    bool failed;      /**< its end was not asked for and has been reported */
+    int wait_status;  /**< of QEMU when it was reaped */
+    char last[256];   /**< last line of QEMU's stderr: why it ended */
+    char panic[1024]; /**< text of PANIC */
 };
 
 /** One message of the ivshmem server that waits for its QEMU to read. */
@@ -179,6 +186,10 @@ struct keeper {
     enum shim_accel accel;
     char accel_reason[256];
     unsigned host_cpus;
+    hwloc_topology_t topo; /**< when virtual CPUs are pinned */
+    hwloc_bitmap_t cpus;   /**< processors that the job may use, likewise */
+    bool bound;            /**< some virtual CPUs are pinned */
+    const char *unbound;   /**< why they are not, though it was asked for */
     uint64_t start_tsc;
     struct timespec start_raw; /**< CLOCK_MONOTONIC_RAW at start_tsc */
 };
@@ -343,6 +354,16 @@ void keeper_keep_request(struct keeper_client *c, const struct torobus_ctl_hdr *
                          const void *body);
 /** The wait is over: everything ends. */
 void keeper_keep_end(struct keeper *k);
+
+/* keeper_bind.c */
+/** What a rank that attaches wants. @return false with a line for the user. */
+bool keeper_bind_wish(struct keeper_client *c, const struct keeper_settings *s, char err[512]);
+/** A rank has come, or a guest is up: pin the virtual CPUs of all guests anew. */
+void keeper_bind_update(struct keeper *k);
+/** A guest's QEMU is gone. */
+void keeper_bind_forget(struct keeper_guest *g);
+/** A line of toro-info, if there is something to say. */
+void keeper_bind_print(FILE *f, const struct keeper_guest *g);
 
 /* keeper_info.c */
 /** Answer a toro-info client (or pass its query on to a guest). */

@@ -95,6 +95,10 @@ static bool parse_settings(const char *text, uint32_t len, struct keeper_setting
             ok = s->gdb = true;
         else if (strncmp(text, "root=/", 6) == 0)
             ok = snprintf(s->root, sizeof(s->root), "%s", text + 5) < (int)sizeof(s->root);
+        else if (strcmp(text, "bind=core") == 0)
+            ok = (s->bind = SHIM_BIND_CORE) != 0;
+        else if (strncmp(text, "cpus=", 5) == 0)
+            ok = snprintf(s->cpus, sizeof(s->cpus), "%s", text + 5) < (int)sizeof(s->cpus);
         else if (strncmp(text, "core_dir=/", 10) == 0)
             ok = snprintf(s->core_dir, sizeof(s->core_dir), "%s", text + 9) <
                  (int)sizeof(s->core_dir);
@@ -159,6 +163,7 @@ static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t world_r
     g->world_rank[rank] = world_rank;
     c->rank = rank;
     c->world_rank = world_rank;
+    keeper_bind_update(c->keeper);
     return true;
 }
 
@@ -239,7 +244,7 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
         c->kind = KEEPER_CLIENT_RANK;
         c->rank = UINT32_MAX;
         c->keeper->keep_s = s.keep_s;
-        ok = attach_rank(c, h->rank, h->arg, a.local_size, &s, err);
+        ok = keeper_bind_wish(c, &s, err) && attach_rank(c, h->rank, h->arg, a.local_size, &s, err);
         if (ok && s.core_dir[0] && !(c->core_dir = strdup(s.core_dir)))
             keeper_log("no memory for the name of a core file");
         if (!ok) {

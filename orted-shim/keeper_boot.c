@@ -104,6 +104,7 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
     event_del(g->exit_ev);
     close(g->pidfd);
     g->pid = 0;
+    keeper_bind_forget(g);
     g->pidfd = -1;
     if (g->boot_timer)
         evtimer_del(g->boot_timer);

@@ -29,6 +29,7 @@ static void client_free(struct keeper_client *c)
         keeper_native_gone(c);
     bufferevent_free(c->bev);
     free(c->core_dir);
+    hwloc_bitmap_free(c->cpus);
     free(c);
     keeper_check_idle(k);
 }

@@ -72,6 +72,7 @@ static void on_hello(struct keeper_guest *g, const void *body, uint32_t len)
     g->state = KEEPER_GUEST_HELLO;
     evtimer_del(g->boot_timer);
     keeper_log("guest %s: HELLO", g->name);
+    keeper_bind_update(g->keeper);
     send_clock(-1, 0, g);
 }
 

@@ -47,6 +47,7 @@ static void print_guest(FILE *f, struct keeper *k, const struct keeper_guest *g,
         fputc('\n', f);
     else
         fprintf(f, ", %u of %u ranks ended\n", g->nended, g->nranks);
+    keeper_bind_print(f, g);
     for (unsigned i = 0; ports && i < g->ncores; i++)
         print_port(f, k, g->slice, i);
 }

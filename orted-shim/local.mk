@@ -13,6 +13,7 @@ orted_shim_libshim_a_CPPFLAGS = $(shim_cppflags)
 orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper.h \
     orted-shim/keeper_attach.c \
+    orted-shim/keeper_bind.c \
     orted-shim/keeper_boot.c \
     orted-shim/keeper_client.c \
     orted-shim/keeper_clock.c \
@@ -48,6 +49,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/proxy_stdio.c \
     orted-shim/run.h \
     orted-shim/run_alone.c \
+    orted-shim/run_bind.c \
     orted-shim/run_dry.c \
     orted-shim/run_job.c \
     orted-shim/run_native.c \
@@ -57,6 +59,8 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/shim_accel.c \
     orted-shim/shim_accel.h \
     orted-shim/shim_attach.c \
+    orted-shim/shim_bind.c \
+    orted-shim/shim_bind.h \
     orted-shim/shim_attach.h \
     orted-shim/shim_config.c \
     orted-shim/shim_config.h \

@@ -4,6 +4,7 @@
 #define RUN_H
 
 #include "proxy.h"
+#include "shim_bind.h"
 #include "shim_env.h"
 #include "shim_qemuargv.h"
 
@@ -16,6 +17,7 @@ struct run_options {
     const char *root; /**< as given, or NULL */
     bool native;      /**< the rank is to be a process of this host, not of a guest */
     enum shim_fs fs;
+    enum shim_bind bind;
     uint64_t log;
     uint64_t timeout_s, keep_s;
     uint64_t mem;     /**< 0: default */
@@ -34,6 +36,17 @@ void run_options(struct run_options *o, int argc, char **argv);
 
 /** Fill in what all ranks share; exits with a clear line if the program cannot run. */
 void run_job(struct proxy_job *job, const struct run_options *o);
+
+/** Add a setting for the keeper, "name=value". */
+void run_setting(struct proxy_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** If the launcher has bound this process: take the launcher's processors instead, which the keeper
+ * and its guests then inherit. @param[out] own those that this process was bound to. @return
+ * whether it was */
+bool run_unbind(cpu_set_t *own);
+/** Tell the keeper what the rank's virtual CPUs are to be pinned to. Call it before shim_attach().
+ */
+void run_bind(const struct run_options *o, struct proxy_job *job);
 
 /** Show what would be started. @return exit status. */
 int run_dry(const struct run_options *o, const struct proxy_job *job);

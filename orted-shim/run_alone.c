@@ -199,6 +199,7 @@ int run_alone(const struct run_options *o, struct proxy_job *job)
         shim_die(SHIM_EXIT_FAIL, "no random bytes: %s", strerror(errno));
     random_transports(transports);
     job->world_size = job->local_size = o->n;
+    run_bind(o, job);
     a.proxy = calloc(o->n, sizeof(*a.proxy));
     a.env = calloc(o->n, sizeof(*a.env));
     a.timer = a.base ? evtimer_new(a.base, on_timer, &a) : NULL;

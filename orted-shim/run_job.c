@@ -41,10 +41,7 @@ static void find_program(const char *name, char path[SHIM_PATH_MAX])
     }
 }
 
-static void setting(struct proxy_job *job, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void setting(struct proxy_job *job, const char *fmt, ...)
+void run_setting(struct proxy_job *job, const char *fmt, ...)
 {
     size_t room = sizeof(job->settings) - job->settings_len;
     va_list ap;
@@ -82,7 +79,7 @@ static void set_root(struct proxy_job *job, const char *given)
                      "--root %s: the %s lies outside of it: %s; the guest could not see it", given,
                      i == 0 ? "program" : "current directory", needed[i]);
     if (n > 0)
-        setting(job, "root=%s", root);
+        run_setting(job, "root=%s", root);
 }
 
 void run_job(struct proxy_job *job, const struct run_options *o)
@@ -114,28 +111,28 @@ void run_job(struct proxy_job *job, const struct run_options *o)
         job->flags |= TOROBUS_START_STRACE;
     if (o->gdb) {
         job->flags |= TOROBUS_START_STOP;
-        setting(job, "gdb=1");
+        run_setting(job, "gdb=1");
     }
     set_root(job, o->root);
     job->cores = o->cores;
     job->fs = o->fs;
-    setting(job, "fs=%s", shim_fs_name(o->fs));
-    setting(job, "boot_timeout=%" PRIu64, o->timeout_s);
+    run_setting(job, "fs=%s", shim_fs_name(o->fs));
+    run_setting(job, "boot_timeout=%" PRIu64, o->timeout_s);
     if (o->keep_s)
-        setting(job, "keep=%" PRIu64, o->keep_s);
+        run_setting(job, "keep=%" PRIu64, o->keep_s);
     if (o->log)
-        setting(job, "log=%" PRIu64, o->log);
+        run_setting(job, "log=%" PRIu64, o->log);
     if (o->spin_ns != UINT64_MAX)
-        setting(job, "spin_ns=%" PRIu64, o->spin_ns);
+        run_setting(job, "spin_ns=%" PRIu64, o->spin_ns);
     if (o->cores != 1)
-        setting(job, "cores=%u", o->cores);
+        run_setting(job, "cores=%u", o->cores);
     if (o->mem_text)
-        setting(job, "mem=%s", o->mem_text);
+        run_setting(job, "mem=%s", o->mem_text);
     else if (o->mem_per_rank_text)
-        setting(job, "mem_per_rank=%" PRIu64, o->mem_per_rank);
+        run_setting(job, "mem_per_rank=%" PRIu64, o->mem_per_rank);
     /* TORO_CORE=1: the program's directory; TORO_CORE=/DIR: that one */
     if (core && *core == '/')
-        setting(job, "core_dir=%s", core);
+        run_setting(job, "core_dir=%s", core);
     else if (core && *core && *core != '0')
-        setting(job, "core_dir=%s", cwd);
+        run_setting(job, "core_dir=%s", cwd);
 }

@@ -48,14 +48,21 @@ void run_native(const struct run_options *o, struct proxy_job *job)
 {
     struct shim_rank_place place = {0};
     struct shim_env env;
+    cpu_set_t own;
     char text[16];
     int fd, high;
+    bool bound;
 
     run_place(&place);
     if (!shim_job_key_env(job->key))
         shim_die(SHIM_EXIT_FAIL, "the launcher does not tell its address");
+    /* a keeper that is started here must not be bound; the rank itself must */
+    bound = run_unbind(&own);
     fd = shim_hello(job->key, TOROBUS_CTL_ATTACH_NATIVE, place.local_rank, place.world_rank,
                     job->node, place.local_size, job->settings, job->settings_len);
+    if (bound && sched_setaffinity(0, sizeof(own), &own) != 0)
+        shim_die(SHIM_EXIT_FAIL, "rank %u cannot be bound again: %s", place.world_rank,
+                 strerror(errno));
     high = fcntl(fd, F_DUPFD, LOWEST_FD);
     if (high < 0) {
         /* few descriptors are allowed: any will do */

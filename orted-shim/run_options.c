@@ -35,6 +35,9 @@ static const char help[] =
     "  --mem-per-rank SIZE  the same, by rank: the guest gets so much for each of its ranks\n"
     "  --fs none|ro|rw   files of the host that the guest sees (default rw)\n"
     "  --root DIR        the directory that the guest sees as / (default /)\n"
+    "  --bind core|none  pin each virtual CPU to a host core of its own (default: under mpirun as "
+    "it\n"
+    "                    binds the rank, else none)\n"
     "  --gdb             stop each rank before main and print how to attach gdb\n"
     "  --timeout SECS    time for the guest to report in (default 60)\n"
     "  --keep SECS       guests stay so long for another job of the same shape (default 0)\n"
@@ -43,7 +46,7 @@ static const char help[] =
     "  --dry-run         print the plan and QEMU's command line, start nothing\n"
     "  --help, --version\n"
     "\n"
-    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_ROOT, TOROBUS_GDB,\n"
+    "Environment: TOROBUS_MEM, TOROBUS_FS, TOROBUS_ROOT, TOROBUS_GDB, TOROBUS_BIND,\n"
     "TOROBUS_CORES_PER_RANK, TOROBUS_BOOT_TIMEOUT, TOROBUS_KEEP and\n"
     "TOROBUS_SPIN_NS give defaults;\n"
     "TOROBUS_GUESTS and TOROBUS_SLICE_SIZE shape the region; TOROBUS_ACCEL=auto|kvm|tcg;\n"
@@ -60,6 +63,7 @@ enum {
     OPT_CORES,
     OPT_FS,
     OPT_ROOT,
+    OPT_BIND,
     OPT_GDB,
     OPT_TIMEOUT,
     OPT_DRY,
@@ -75,6 +79,7 @@ static const struct option longopts[] = {
     {"mem-per-rank", required_argument, NULL, OPT_MEM_PER_RANK},
     {"fs", required_argument, NULL, OPT_FS},
     {"root", required_argument, NULL, OPT_ROOT},
+    {"bind", required_argument, NULL, OPT_BIND},
     {"gdb", no_argument, NULL, OPT_GDB},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"keep", required_argument, NULL, OPT_KEEP},
@@ -105,9 +110,15 @@ static void set_fs(struct run_options *o, const char *what, const char *text)
         shim_die(SHIM_EXIT_USAGE, "%s %s is impossible: give none, ro or rw", what, text);
 }
 
+static void set_bind(struct run_options *o, const char *what, const char *text)
+{
+    if (!shim_bind_parse(text, &o->bind))
+        shim_die(SHIM_EXIT_USAGE, "%s %s is impossible: give core, none or auto", what, text);
+}
+
 static void defaults(struct run_options *o)
 {
-    const char *mem, *fs, *each, *root, *gdb;
+    const char *mem, *fs, *each, *root, *gdb, *bind;
     char err[256];
 
     shim_config_need();
@@ -116,6 +127,7 @@ static void defaults(struct run_options *o)
     fs = getenv("TOROBUS_FS");
     root = getenv("TOROBUS_ROOT");
     gdb = getenv("TOROBUS_GDB");
+    bind = getenv("TOROBUS_BIND");
     memset(o, 0, sizeof(*o));
     o->fs = SHIM_FS_RW;
     if (mem && *mem)
@@ -127,6 +139,8 @@ static void defaults(struct run_options *o)
         set_mem_per_rank(o, "TOROBUS_MEM_PER_RANK", each);
     if (fs && *fs)
         set_fs(o, "TOROBUS_FS", fs);
+    if (bind && *bind)
+        set_bind(o, "TOROBUS_BIND", bind);
     if (!shim_parse_env("TOROBUS_BOOT_TIMEOUT", false, 1, 86400, 60, &o->timeout_s, err) ||
         !shim_parse_env("TOROBUS_LOG", false, 0, 2, 0, &o->log, err) ||
         !shim_pool_seconds(&o->keep_s, err) ||
@@ -200,6 +214,9 @@ void run_options(struct run_options *o, int argc, char **argv)
             break;
         case OPT_ROOT:
             o->root = optarg;
+            break;
+        case OPT_BIND:
+            set_bind(o, "--bind", optarg);
             break;
         case OPT_GDB:
             o->gdb = true;

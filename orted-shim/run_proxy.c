@@ -120,6 +120,7 @@ void run_proxy(const struct run_options *o, struct proxy_job *job)
     if (!shim_job_key_env(job->key))
         shim_die(SHIM_EXIT_FAIL, "the launcher does not tell its address");
     name_guest(job);
+    run_bind(o, job);
     job->flags |= TOROBUS_START_HOSTED;
     if (!shim_env_copy(&env, o->env.v) || !shim_env_for_rank(&env, &place))
         shim_die(SHIM_EXIT_FAIL, "no memory");

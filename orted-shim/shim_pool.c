@@ -36,8 +36,8 @@ static uint64_t mix(uint64_t h, const void *p, size_t n)
 /** Whether a variable says how guests of this process are made. */
 static bool matters(const char *var)
 {
-    static const char *const no[] = {
-        "TOROBUS_NODE=", "TOROBUS_KEEP=", "TOROBUS_KEEPER_LOG=", "TOROBUS_ORTED=", "TOROBUS_LOG="};
+    static const char *const no[] = {"TOROBUS_NODE=",  "TOROBUS_KEEP=", "TOROBUS_KEEPER_LOG=",
+                                     "TOROBUS_ORTED=", "TOROBUS_LOG=",  "TOROBUS_BIND="};
 
     if (strncmp(var, "TOROBUS_", 8) != 0)
         return false;

@@ -30,6 +30,7 @@ overlay_sh = \
     tests/overlay/t-suite.sh
 
 unit_bins = \
+    tests/unit/run-bind.t \
     tests/unit/run-corefile.t \
     tests/unit/run-ctl.t \
     tests/unit/run-elf.t \
@@ -131,6 +132,7 @@ mpi_sh = \
     tests/mpi/t-pt2pt.sh \
     tests/mpi/t-coll.sh \
     tests/mpi/t-cores.sh \
+    tests/mpi/t-bind.sh \
     tests/mpi/t-coll-many.sh \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
@@ -231,7 +233,8 @@ host_programs = \
 more_shim_fakeguest = shim/fakepmix.c
 
 # What unit tests need beside themselves.
-unit_libs_run_keeper_region = $(LIBEVENT_CFLAGS)
+unit_libs_run_bind = $(HWLOC_CFLAGS) $(HWLOC_LIBS)
+unit_libs_run_keeper_region = $(LIBEVENT_CFLAGS) $(HWLOC_CFLAGS)
 unit_libs_run_pmix_items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 
 # What abi tests need.
@@ -373,7 +376,7 @@ $(fuzz_bins): tests/fuzz/bin/%: $(srcdir)/tests/fuzz/%.c $(srcdir)/tests/fuzz/fu
 	$(test_pre)
 	$(AM_V_CC)$(CLANG) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -I$(srcdir)/tests/lib -I$(srcdir) -I$(srcdir)/unikernel/include -I$(srcdir)/orted-shim \
-	    $(AM_CPPFLAGS) $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) -MMD -MP -MT $@ -MF tests/fuzz/$*.d \
+	    $(AM_CPPFLAGS) $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(HWLOC_CFLAGS) -MMD -MP -MT $@ -MF tests/fuzz/$*.d \
 	    $(test_cflags) -pthread -o $@ $< $(PMIX_LIBS) $(LIBEVENT_LIBS)
 
 # make fuzz FUZZ_SECONDS=600: each target for so long; FUZZ_KEEP=DIR keeps the inputs it grew.
