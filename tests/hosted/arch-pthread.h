@@ -278,4 +278,8 @@ void toro_kfree(void *p)
     free(p);
 }
 
+void toro_kmalloc_collect(void)
+{
+}
+
 #endif

@@ -59,6 +59,22 @@ void toro_printk(int level, const char *fmt, ...)
     (void)fmt;
 }
 
+static unsigned stub_visits;
+
+unsigned toro_visit(unsigned core)
+{
+    unsigned was = stub_core;
+
+    stub_visits += core != was;
+    stub_core = core;
+    return was;
+}
+
+void toro_visit_end(unsigned was)
+{
+    stub_core = was;
+}
+
 int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores)
 {
     if (stub_protect_fails > 0) {

@@ -54,53 +54,117 @@ static void churn(unsigned seed, unsigned rounds, unsigned *bad)
         toro_kfree(p[i]);
 }
 
+enum { CORES = 4 };
+static unsigned bads[CORES];
+
 static void *thread(void *arg)
 {
-    unsigned *bad = arg;
-
-    churn((unsigned)(uintptr_t)arg, 20000, bad);
+    stub_core = (unsigned)(uintptr_t)arg;
+    churn(stub_core + 1, 20000, &bads[stub_core]);
     return NULL;
 }
 
-/* One thread allocates, the other frees. */
-static void *_Atomic hand;
-
-static void *freer(void *arg)
+/* Pages of all cores' heaps, after everything has come home. */
+static long pages_left(void)
 {
-    for (unsigned n = 0; n < 20000;) {
-        void *p = atomic_exchange(&hand, NULL);
-
-        if (p != NULL) {
-            toro_kfree(p);
-            n++;
-        } else {
-            sched_yield();
-        }
+    for (unsigned i = 0; i < CORES; i++) {
+        stub_core = i;
+        toro_kmalloc_collect();
     }
-    return arg;
+    stub_core = 0;
+    return stub_pages;
+}
+
+/* Every core frees what the others have allocated: a piece goes from hand to hand. */
+static void *_Atomic hand[64];
+
+static void *trader(void *arg)
+{
+    unsigned seed, *bad;
+
+    stub_core = (unsigned)(uintptr_t)arg;
+    seed = stub_core + 77;
+    bad = &bads[stub_core];
+    for (unsigned n = 0; n < 20000; n++) {
+        size_t len = 8 + (seed = seed * 1103515245u + 12345u) / 65536 % 900;
+        size_t *p = toro_kmalloc(len), *q;
+
+        memset(p, (int)len, len);
+        p[0] = len;
+        q = atomic_exchange(&hand[seed >> 8 & 63], p);
+        if (q == NULL)
+            continue;
+        for (size_t i = sizeof(*q); i < q[0]; i++)
+            *bad += ((unsigned char *)q)[i] != (unsigned char)q[0];
+        toro_kfree(q);
+    }
+    return NULL;
+}
+
+static void run(void *(*fn)(void *), const char *what)
+{
+    pthread_t t[CORES];
+    unsigned bad = 0;
+
+    memset(bads, 0, sizeof(bads));
+    for (uintptr_t i = 0; i < CORES; i++)
+        pthread_create(&t[i], NULL, fn, (void *)i);
+    for (unsigned i = 0; i < CORES; i++) {
+        pthread_join(t[i], NULL);
+        bad += bads[i];
+    }
+    t_eq(bad, 0, what);
 }
 
 static void threads(void)
 {
-    unsigned bad[4] = {0};
-    pthread_t t[4];
+    run(thread, "four cores keep their contents");
+    run(trader, "pieces that other cores free hold what their owners wrote");
+    for (unsigned i = 0; i < 64; i++)
+        toro_kfree(atomic_exchange(&hand[i], NULL));
+    t_ok(pages_left() <= (long)(CORES * NCLASSES), "and their memory comes back: %ld pages",
+         stub_pages);
+}
 
-    for (int i = 0; i < 4; i++)
-        pthread_create(&t[i], NULL, thread, &bad[i]);
-    for (int i = 0; i < 4; i++)
-        pthread_join(t[i], NULL);
-    t_eq(bad[0] + bad[1] + bad[2] + bad[3], 0, "four threads keep their contents");
-    pthread_create(&t[0], NULL, freer, NULL);
-    for (unsigned n = 0; n < 20000; n++) {
-        void *p = toro_kmalloc(n % 700), *none = NULL;
+/* Where a piece goes that another core frees. */
+static void remote(void)
+{
+    enum { N = 300 };
+    char *p[N], *q;
+    long before;
+    unsigned strange = 0;
 
-        while (!atomic_compare_exchange_weak(&hand, &none, p)) {
-            none = NULL;
-            sched_yield();
-        }
+    stub_core = 1;
+    for (unsigned i = 0; i < N; i++)
+        p[i] = toro_kmalloc(1000);
+    before = stub_pages;
+    stub_core = 2;
+    for (unsigned i = 0; i < N; i++)
+        if (i % 3 != 0) /* of each page one stays */
+            toro_kfree(p[i]);
+    t_eq(stub_pages, before, "a free on another core leaves the owner's pages alone");
+    q = toro_kmalloc(1000);
+    t_ok(slab_of(q)->core == 2, "and gives that core nothing");
+    toro_kfree(q);
+    stub_core = 1;
+    before = stub_pages;
+    for (unsigned i = 0; i < N; i++) {
+        unsigned k = 0;
+
+        if (i % 3 == 0)
+            continue;
+        q = toro_kmalloc(1000);
+        while (k < N && p[k] != q)
+            k++;
+        strange += k == N;
     }
-    pthread_join(t[0], NULL);
-    t_ok(stub_pages <= (long)NCLASSES, "pieces freed by another thread come back: %ld", stub_pages);
+    t_ok(strange == 0 && stub_pages == before, "the owner gets exactly what came back");
+    stub_core = 2;
+    for (unsigned i = 0; i < N; i++)
+        toro_kfree(p[i]);
+    t_ok(heaps[1].returned != NULL, "it is in a queue");
+    pages_left();
+    t_ok(heaps[1].returned == NULL, "that an idle core empties");
 }
 
 static void misuse(void)
@@ -110,7 +174,6 @@ static void misuse(void)
 
     toro_kfree(p);
     t_ok(PANICS(toro_kfree(p)), "a piece freed twice in a row is caught");
-    toro_spin_unlock(&classes[class_of(40)].lock);
     p = toro_kmalloc(40);
     t_ok(PANICS(toro_kfree(p + 8)), "so is an address inside one");
     toro_kfree(p);
@@ -160,6 +223,7 @@ int main(void)
     churn(1, 100000, &bad);
     t_eq(bad, 0, "100000 allocations and frees keep their contents");
     threads();
+    remote();
     misuse();
     return t_done();
 }

@@ -99,6 +99,16 @@ int main(void)
     t_ok(p != NULL, "all comes back in one piece");
     toro_kpages_free(p, NPAGES);
     t_ok(PANICS(toro_kpages_free(p, 1)), "a page freed twice is caught");
+    p = toro_kpages(1);
+    toro_kpages_free(p, 1);
+    t_ok(PANICS(toro_kpages_free(p, 1)), "also one in the core's stock");
+    stub_core = 1;
+    p = toro_kpages(1);
+    used = toro_kmem_used();
+    stub_core = 0;
+    toro_kpages_free(p, 1);
+    t_ok(toro_kpages(1) == p, "a page stays with the core that freed it");
+    t_eq(toro_kmem_used(), used, "what is in a stock is not in use");
     free(ram);
     return t_done();
 }

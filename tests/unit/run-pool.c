@@ -31,9 +31,10 @@ static uint64_t used(struct toro_pool *p)
 
 static _Atomic unsigned wanted, waits;
 
-void toro_giveback_wanted(void)
+bool toro_giveback_wanted(void)
 {
     wanted++;
+    return true;
 }
 
 void toro_giveback_wait(struct toro_pool *p)
@@ -43,7 +44,7 @@ void toro_giveback_wait(struct toro_pool *p)
         sched_yield();
 }
 
-static void start(unsigned ncores, uint64_t limit)
+static void begin(unsigned ncores, uint64_t limit)
 {
     for (unsigned i = 0; i < npools; i++) {
         for (struct extent *e = pools[i].free, *n; e != NULL; e = n) {
@@ -69,7 +70,7 @@ static void geometry(void)
         uint64_t last = 0;
         bool ok = true;
 
-        start(n, 0);
+        begin(n, 0);
         for (unsigned i = 0; i <= n; i++) {
             struct toro_pool *p = toro_pool(i);
             uint64_t from = i == 0 ? slice : toro_pool(i - 1)->end;
@@ -167,7 +168,7 @@ static void touching(void)
     struct toro_pool *p = toro_pool(2);
     uint64_t a, b;
 
-    start(2, 0);
+    begin(2, 0);
     a = toro_pool_alloc(p, 200 * MIB, 0);
     t_eq(resident(a, 200 * MIB), 0, "fresh memory is not touched");
     toro_pool_free(p, a, 200 * MIB);
@@ -201,7 +202,7 @@ static void limit(void)
     struct toro_pool *a, *s;
     uint64_t x, y, all;
 
-    start(2, 64 * MIB);
+    begin(2, 64 * MIB);
     a = toro_pool(0);
     s = toro_pool(2);
     x = toro_pool_reserve(a, 1 * GIB - 2 * MIB, 0);
@@ -224,7 +225,7 @@ static void no_nodes(void)
     struct toro_pool *p;
     uint64_t x, before;
 
-    start(1, 0);
+    begin(1, 0);
     p = toro_pool(1);
     x = toro_pool_alloc(p, 3 * PAGE, 0);
     before = used(p);
@@ -248,7 +249,7 @@ static void idle(void)
     uint64_t a;
     bool more;
 
-    start(2, 0);
+    begin(2, 0);
     p = toro_pool(2);
     wanted = 0;
     t_eq(toro_pool_idle(p, r, 4, &more), 0, "a fresh pool has nothing to give back");
@@ -304,6 +305,38 @@ static void idle(void)
     toro_pool_left(p, false);
 }
 
+/* A core's pool is that core's. */
+static void owners(void)
+{
+    uint64_t used, size, start, end, x;
+    struct torobus_ctl_range kept = {0, 0};
+    struct toro_pool *p;
+
+    begin(3, 0);
+    p = toro_pool(1);
+    t_ok(toro_pool_core(p) == 1 && toro_pool_core(toro_pool(3)) == 3, "pools know their cores");
+    toro_pool_range(p, &start, &end);
+    t_ok(start == p->start && end == p->end, "and say where they are");
+    stub_core = 0;
+    t_ok(PANICS(toro_pool_reserve(p, PAGE, 0)), "another core may not take from it");
+    stub_core = 1;
+    x = toro_pool_reserve(p, 4 * PAGE, 0);
+    mprotect((void *)x, 4 * PAGE, PROT_READ | PROT_WRITE);
+    t_eq(toro_pool_commit(p, x, 4 * PAGE), 0, "its own core may");
+    p->lock.held = 1; /* who waits for it waits for ever */
+    toro_pool_uncommit(p, x, 4 * PAGE);
+    toro_pool_unreserve(p, x, 4 * PAGE);
+    x = toro_pool_reserve(p, 4 * PAGE, 0);
+    t_ok(x != 0 && toro_pool_commit(p, x, 4 * PAGE) == 0, "and takes no lock");
+    stub_core = 0;
+    t_ok(PANICS(toro_pool_uncommit(p, x, 4 * PAGE)), "another one may not give back");
+    toro_pool_usage(p, &used, &size);
+    t_ok(used == 4 * PAGE && !toro_pool_is_leaving(p), "but may ask");
+    stub_visits = 0;
+    toro_pools_wiped(&kept, 0);
+    t_ok(stub_core == 0 && stub_visits == 2, "who changes all of them goes from core to core");
+}
+
 enum { PIECES = 64, ROUNDS = 20000 };
 
 /* Takes and returns pieces, each with its own number in it. */
@@ -350,7 +383,7 @@ static void together(void)
     void *one;
     bool more;
 
-    start(2, 0);
+    begin(2, 0);
     p = toro_pool(2);
     for (uintptr_t i = 0; i < 3; i++)
         pthread_create(&t[i], NULL, user, (void *)(i + 1));
@@ -377,12 +410,13 @@ int main(void)
 {
     slice = stub_slice(SLICE);
     geometry();
-    start(2, 0);
+    begin(2, 0);
     random_use();
     touching();
     limit();
     no_nodes();
     idle();
+    owners();
     together();
     return t_done();
 }

@@ -4,6 +4,7 @@
 #include "tap.h"
 #include "kernel-memory.h"
 #include "unikernel/mm/pool.c"
+#include "unikernel/mm/shared.c"
 #include "unikernel/mm/vma.c"
 #include "unikernel/mm/vma_list.c"
 
@@ -30,8 +31,9 @@ void toro_file_put(struct toro_file *f)
     files--;
 }
 
-void toro_giveback_wanted(void)
+bool toro_giveback_wanted(void)
 {
+    return true;
 }
 
 static unsigned giveback_waits;
@@ -198,7 +200,7 @@ static void against_model(void)
         committed += model[i].mapped && model[i].committed ? PAGE : 0;
     }
     t_eq(all, 0, "every page at the end");
-    t_eq(mm.committed, committed, "what is charged is what is there");
+    t_eq(toro_mm_committed(&mm, NULL), committed, "what is charged is what is there");
     for (uint64_t at = base; toro_mm_next(&mm, at, &v); at = v.end)
         count++;
     for (unsigned i = 0; i < NPAGE; i++)
@@ -297,7 +299,7 @@ static void comes_back(void)
     mm.brk_end = brk + 8 * MIB;
     memset((void *)va, 1, 8 * MIB);
     leaving = (struct toro_range){(uint64_t)va, 4 * MIB};
-    t_ok(toro_pool_leave(mm.pool, &leaving) && !toro_pool_leave(mm.pool, &leaving),
+    t_ok(toro_pool_leave(mm.part[0].pool, &leaving) && !toro_pool_leave(mm.part[0].pool, &leaving),
          "one batch at a time");
     t_ok(toro_mm_map(&mm, (uint64_t)va, 2 * MIB, RW, TORO_MAP_FIXED, TORO_VMA_ANON, 0) == va &&
              giveback_waits == 1 && stub_zero((uint64_t)va, 2 * MIB),
@@ -307,7 +309,7 @@ static void comes_back(void)
     memset((void *)brk, 1, 2 * MIB);
     toro_mm_brk(&mm, brk);
     leaving = (struct toro_range){TORO_ALIGN_DOWN(brk, 65536ul), 2 * MIB};
-    toro_pool_leave(mm.pool, &leaving);
+    toro_pool_leave(mm.part[0].pool, &leaving);
     t_ok(toro_mm_brk(&mm, brk + 2 * MIB) == brk + 2 * MIB && giveback_waits == 2 &&
              stub_zero(brk, 2 * MIB),
          "so does the break");
@@ -350,6 +352,80 @@ static void copies(void)
     toro_mm_unmap(&mm, (uint64_t)va, 4 * PAGE);
 }
 
+/* A rank with several cores: each takes memory of its own pool, and what it does to another's
+ * happens on that one's core. */
+static void parts(void)
+{
+    uint64_t slice, start[4], end[4], size, used, peak;
+    struct toro_vma v;
+    long a[4], r;
+    unsigned n = 0;
+    bool ok = true;
+
+    for (unsigned i = 0; i < npools; i++) {
+        for (struct extent *e = pools[i].free, *next; e != NULL; e = next) {
+            next = e->next;
+            toro_kfree(e);
+        }
+        for (struct extent *e = pools[i].spare, *next; e != NULL; e = next) {
+            next = e->next;
+            toro_kfree(e);
+        }
+        toro_kfree((void *)pools[i].chunk);
+    }
+    slice = stub_slice(4 * SLICE);
+    t_eq(toro_pools_init(slice, 4 * SLICE, 0, 3), 0, "pools of three cores");
+    stub_core = 1;
+    toro_mm_init(&mm, 1, 2); /* the rank has cores 1 and 2 */
+    for (unsigned i = 0; i < 3; i++)
+        toro_pool_range(toro_pool(i), &start[i], &end[i]);
+    for (unsigned i = 1; i < 3; i++) {
+        stub_core = i;
+        a[i] = toro_mm_map(&mm, 0, 8 * PAGE, RW, TORO_MAP_HINT, TORO_VMA_ANON, 0);
+        ok = ok && toro_pool_has(toro_pool(i), (uint64_t)a[i], 8 * PAGE);
+        memset((void *)a[i], (int)i, 8 * PAGE);
+    }
+    t_ok(ok && stub_visits == 0, "each core maps memory of its own pool, and goes nowhere for it");
+    t_eq(toro_mm_protect(&mm, (uint64_t)a[2], PAGE, ARCH_PROT_READ), 0, "core 2 protects its page");
+    t_eq(toro_mm_unmap(&mm, (uint64_t)a[2] + PAGE, PAGE), 0, "and unmaps one");
+    t_eq(stub_visits, 0, "without a visit");
+    stub_core = 1;
+    t_eq(toro_mm_protect(&mm, (uint64_t)a[2], PAGE, RW), 0, "core 1 does it for core 2's page");
+    t_eq(toro_mm_unmap(&mm, (uint64_t)a[2] + 2 * PAGE, PAGE), 0, "and frees one there");
+    t_ok(stub_visits == 2 && stub_core == 1, "with a visit each, and is back");
+    r = toro_mm_map(&mm, (uint64_t)a[2] + PAGE, PAGE, RW, TORO_MAP_FIXED, TORO_VMA_ANON, 0);
+    t_ok(r == a[2] + (long)PAGE && stub_visits == 3, "MAP_FIXED is where it should be");
+    r = toro_mm_map(&mm, (uint64_t)a[2] + 2 * PAGE, PAGE, RW, TORO_MAP_HINT, TORO_VMA_ANON, 0);
+    t_ok(r == a[2] + 2 * (long)PAGE, "so is a hint that is free");
+    r = toro_mm_map(&mm, (uint64_t)a[2], PAGE, RW, TORO_MAP_HINT, TORO_VMA_ANON, 0);
+    t_ok(toro_pool_has(toro_pool(1), (uint64_t)r, PAGE), "one that is taken leads to the own pool");
+    t_eq(toro_mm_map(&mm, start[0], PAGE, RW, TORO_MAP_FIXED, TORO_VMA_ANON, 0), -ENOMEM,
+         "another rank's pool is out of reach");
+    for (uint64_t at = 0; toro_mm_next(&mm, at, &v); at = v.end)
+        n += toro_pool_has(toro_pool(at == 0 ? 1 : 2), v.start, v.end - v.start) ||
+             toro_pool_has(toro_pool(1), v.start, v.end - v.start);
+    t_ok(n == 2 && stub_core == 1, "the map lists both parts, in order (%u)", n);
+    t_eq(toro_mm_committed(&mm, &peak), 17 * PAGE, "the sum is right");
+    t_eq(peak, 17 * PAGE, "and the most");
+    r = toro_mm_map(&mm, 0, end[1] - start[1] - 4 * MIB, RW, TORO_MAP_HINT, TORO_VMA_ANON, 0);
+    t_ok(toro_pool_has(toro_pool(1), (uint64_t)r, PAGE), "a block that fills the own pool");
+    r = toro_mm_map(&mm, 0, 16 * MIB, RW, TORO_MAP_HINT, TORO_VMA_ANON, 0);
+    t_ok(r > 0 && toro_pool_has(toro_pool(2), (uint64_t)r, 16 * MIB),
+         "then memory comes from the rank's other pool");
+    t_eq(
+        toro_mm_unmap(&mm, end[1] - 64 * PAGE,
+                      start[2] - end[1] + (uint64_t)(a[2] + 4 * (long)PAGE) - start[2] + 64 * PAGE),
+        0, "a range over two pools is unmapped in both");
+    t_ok(toro_mm_next(&mm, start[2], &v) && v.start == (uint64_t)a[2] + 4 * PAGE,
+         "as far as it goes");
+    toro_mm_clear(&mm);
+    toro_pool_usage(toro_pool(1), &used, &size);
+    n = used != 0;
+    toro_pool_usage(toro_pool(2), &used, &size);
+    t_ok(n + used == 0 && stub_core == 1, "and all of both comes back");
+    stub_core = 0;
+}
+
 int main(void)
 {
     uint64_t used, size, slice = stub_slice(SLICE);
@@ -357,13 +433,13 @@ int main(void)
     if (pipe(stub_pipe) != 0)
         t_bail("no pipe");
     t_eq(toro_pools_init(slice, SLICE, 0, 1), 0, "pools");
-    toro_mm_init(&mm, toro_pool(0));
+    toro_mm_init(&mm, 0, 1);
     base = toro_pool(0)->start;
     against_model();
     toro_mm_clear(&mm);
     toro_pool_usage(toro_pool(0), &used, &size);
     t_eq(used, 0, "all memory comes back");
-    toro_mm_init(&mm, toro_pool(0));
+    toro_mm_init(&mm, 0, 1);
     heap();
     copies();
     errors();
@@ -374,5 +450,7 @@ int main(void)
     toro_pool_usage(toro_pool(0), &used, &size);
     t_eq(used, 0, "and all memory again");
     t_ok(toro_pool(0)->free->next == NULL, "in one piece");
+    stub_visits = 0;
+    parts();
     return t_done();
 }

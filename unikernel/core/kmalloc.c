@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Kernel heap: size classes, each in pages of its own; larger pieces are whole pages. The first
- * line of a page says what is in it, so a piece finds its class by its address alone. */
+ * line of a page says what is in it, so a piece finds its class by its address alone.
+ *
+ * Each core has a heap of its own, and a page of pieces belongs to the core that made it. There, to
+ * take and to return a piece is a matter of two lists that no other core touches: no lock, no
+ * atomic operation. A piece that ends on another core is put on its owner's `returned` list, which
+ * the owner looks at when it would need a new page. */
+#include <toro/arch.h>
 #include <toro/lib.h>
 #include <toro/list.h>
-#include <toro/lock.h>
 
 #define HEADER      64u
 #define SLAB_MAGIC  0x51ab51abu
@@ -17,34 +22,49 @@ static const uint16_t class_size[] = {16,  32,  48,  64,  128, 192,  256,
 
 struct slab {
     uint32_t magic;
-    uint16_t class, nfree;
+    uint8_t class, core;
+    uint16_t nfree;
     void *free;            /* pieces, linked by their first word */
     struct toro_list link; /* pages of the class that have a free piece */
     uint64_t npages;       /* large: pages of the piece */
     uint64_t size;         /* large: bytes asked for */
 };
 _Static_assert(sizeof(struct slab) <= HEADER, "slab header");
+_Static_assert(TORO_MAX_CORES <= 256 && NCLASSES <= 256, "slab header");
 
 struct class
 {
-    struct toro_spinlock lock;
     struct toro_list partial;
     unsigned empty; /* wholly free pages in the list: one is kept */
 };
-static struct class classes[NCLASSES];
+
+struct heap {
+    /* Written by other cores: pieces that they have freed, last first. */
+    _Atomic(void *) returned;
+    struct class class[NCLASSES] __attribute__((aligned(64)));
+} __attribute__((aligned(64)));
+static struct heap heaps[TORO_MAX_CORES];
+
+/* Class by size in units of 16 bytes, and pieces by class: neither a search nor a division on the
+ * way of every allocation. */
+static const uint8_t class_by_size[SMALL_MAX / 16 + 1] = {
+    [0 ... 1] = 0,    [2] = 1,          [3] = 2,          [4] = 3,          [5 ... 8] = 4,
+    [9 ... 12] = 5,   [13 ... 16] = 6,  [17 ... 20] = 7,  [21 ... 28] = 8,  [29 ... 36] = 9,
+    [37 ... 48] = 10, [49 ... 60] = 11, [61 ... 84] = 12, [85 ... 124] = 13};
+
+#define PIECES(size) ((TORO_PAGE_SIZE - HEADER) / (size))
+static const uint16_t class_pieces[NCLASSES] = {
+    PIECES(16),  PIECES(32),  PIECES(48),  PIECES(64),  PIECES(128), PIECES(192),  PIECES(256),
+    PIECES(320), PIECES(448), PIECES(576), PIECES(768), PIECES(960), PIECES(1344), PIECES(1984)};
 
 static unsigned class_of(size_t size)
 {
-    unsigned c = 0;
-
-    while (class_size[c] < size)
-        c++;
-    return c;
+    return class_by_size[(size + 15) / 16];
 }
 
 static unsigned pieces(unsigned c)
 {
-    return (unsigned)((TORO_PAGE_SIZE - HEADER) / class_size[c]);
+    return class_pieces[c];
 }
 
 static struct slab *slab_of(void *p)
@@ -59,7 +79,8 @@ static struct slab *slab_new(unsigned c)
     if (s == NULL)
         return NULL;
     s->magic = SLAB_MAGIC;
-    s->class = (uint16_t)c;
+    s->class = (uint8_t)c;
+    s->core = (uint8_t)arch_core();
     s->nfree = (uint16_t)pieces(c);
     toro_list_init(&s->link);
     for (unsigned i = s->nfree; i-- > 0;) {
@@ -71,23 +92,74 @@ static struct slab *slab_new(unsigned c)
     return s;
 }
 
+/* A piece comes back to the heap of this core, its owner. */
+static void put(struct heap *h, struct slab *s, void *p)
+{
+    unsigned c = s->class;
+    struct class *k = &h->class[c];
+
+    if (s->nfree >= pieces(c) || s->free == p)
+        toro_panic("kfree of %p: freed twice", p);
+    *(void **)p = s->free;
+    s->free = p;
+    if (s->nfree++ == 0)
+        toro_list_push(&k->partial, &s->link);
+    if (s->nfree < pieces(c))
+        return;
+    if (k->empty == 0) {
+        k->empty++;
+        return;
+    }
+    toro_list_del(&s->link);
+    s->magic = 0;
+    toro_kpages_free(s, 1);
+}
+
+/* Order: [R] acquire; pairs with the release in give_back(). */
+static void collect(struct heap *h)
+{
+    void *p;
+
+    if (atomic_load_explicit(&h->returned, memory_order_relaxed) == NULL)
+        return;
+    p = atomic_exchange_explicit(&h->returned, NULL, memory_order_acquire);
+    while (p != NULL) {
+        void *next = *(void **)p;
+
+        put(h, slab_of(p), p);
+        p = next;
+    }
+}
+
+/* Any number of cores push, one takes all: no piece can come and go in between. */
+static void give_back(struct heap *owner, void *p)
+{
+    void *head = atomic_load_explicit(&owner->returned, memory_order_relaxed);
+
+    do
+        *(void **)p = head;
+    while (!atomic_compare_exchange_weak_explicit(&owner->returned, &head, p, memory_order_release,
+                                                  memory_order_relaxed)); /* [R] */
+}
+
 static void *small_alloc(unsigned c)
 {
-    struct class *k = &classes[c];
+    struct heap *h = &heaps[arch_core()];
+    struct class *k = &h->class[c];
     struct slab *s;
     void **p;
 
-    toro_spin_lock(&k->lock);
-    if (k->partial.next == NULL)
+    if (toro_unlikely(k->partial.next == NULL))
         toro_list_init(&k->partial);
     if (toro_list_empty(&k->partial)) {
-        s = slab_new(c);
-        if (s == NULL) {
-            toro_spin_unlock(&k->lock);
-            return NULL;
+        collect(h);
+        if (toro_list_empty(&k->partial)) {
+            s = slab_new(c);
+            if (s == NULL)
+                return NULL;
+            toro_list_push(&k->partial, &s->link);
+            k->empty++;
         }
-        toro_list_push(&k->partial, &s->link);
-        k->empty++;
     }
     s = toro_list_entry(k->partial.next, struct slab, link);
     if (s->nfree == pieces(c))
@@ -96,37 +168,25 @@ static void *small_alloc(unsigned c)
     s->free = *p;
     if (--s->nfree == 0)
         toro_list_del(&s->link);
-    toro_spin_unlock(&k->lock);
     return p;
 }
 
 static void small_free(struct slab *s, void *p)
 {
     unsigned c = s->class;
-    struct class *k = &classes[c];
-    bool drop = false;
 
-    if (c >= NCLASSES || ((uintptr_t)p - (uintptr_t)s - HEADER) % class_size[c] != 0)
+    if (c >= NCLASSES || s->core >= TORO_MAX_CORES ||
+        (uint32_t)((uintptr_t)p - (uintptr_t)s - HEADER) % class_size[c] != 0)
         toro_panic("kfree of %p: not the start of a piece", p);
-    toro_spin_lock(&k->lock);
-    if (s->nfree >= pieces(c) || s->free == p)
-        toro_panic("kfree of %p: freed twice", p);
-    *(void **)p = s->free;
-    s->free = p;
-    if (s->nfree++ == 0)
-        toro_list_push(&k->partial, &s->link);
-    if (s->nfree == pieces(c)) {
-        drop = k->empty > 0;
-        if (drop)
-            toro_list_del(&s->link);
-        else
-            k->empty++;
-    }
-    toro_spin_unlock(&k->lock);
-    if (drop) {
-        s->magic = 0;
-        toro_kpages_free(s, 1);
-    }
+    if (toro_likely(s->core == arch_core()))
+        put(&heaps[s->core], s, p);
+    else
+        give_back(&heaps[s->core], p);
+}
+
+void toro_kmalloc_collect(void)
+{
+    collect(&heaps[arch_core()]);
 }
 
 void *toro_kmalloc(size_t size)

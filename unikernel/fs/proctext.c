@@ -194,6 +194,8 @@ static uint64_t mapped_bytes(struct toro_proc *p)
 
 int toro_proc_status(struct toro_text *t, struct toro_proc *p)
 {
+    uint64_t peak, committed = toro_mm_committed(&p->mm, &peak);
+
     add(t,
         "Name:\t%.15s\nUmask:\t%04o\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t1\n"
         "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\n",
@@ -203,8 +205,8 @@ int toro_proc_status(struct toro_text *t, struct toro_proc *p)
         "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t       0 kB\nVmHWM:\t%8lu kB\n"
         "VmRSS:\t%8lu kB\nThreads:\t%u\nSigPnd:\t%016lx\nCpus_allowed:\t%lx\n"
         "Cpus_allowed_list:\t%u-%u\nMems_allowed:\t1\nMems_allowed_list:\t0\n",
-        mapped_bytes(p) / KIB, mapped_bytes(p) / KIB, p->mm.peak / KIB, p->mm.committed / KIB,
-        p->nthreads, p->sigpending, p->cores, p->core, p->core + p->ncores - 1);
+        mapped_bytes(p) / KIB, mapped_bytes(p) / KIB, peak / KIB, committed / KIB, p->nthreads,
+        p->sigpending, p->cores, p->core, p->core + p->ncores - 1);
     return 0;
 }
 
@@ -214,14 +216,14 @@ int toro_proc_self_stat(struct toro_text *t, struct toro_proc *p)
         "%d (%.15s) R 1 %d %d 0 -1 0 0 0 0 0 %lu 0 0 0 20 0 %u 0 %lu %lu %lu "
         "18446744073709551615 %lu %lu %lu 0 0 0 0 0 0 0 0 0 17 %u 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         p->pid, comm(p), p->pid, p->pid, toro_proc_cpu_ns(p) / TICK_NS, p->nthreads,
-        p->start_ns / TICK_NS, mapped_bytes(p), p->mm.committed / TORO_PAGE_SIZE, p->load_bias,
-        p->load_bias, p->stack_top, p->core);
+        p->start_ns / TICK_NS, mapped_bytes(p), toro_mm_committed(&p->mm, NULL) / TORO_PAGE_SIZE,
+        p->load_bias, p->load_bias, p->stack_top, p->core);
     return 0;
 }
 
 int toro_proc_statm(struct toro_text *t, struct toro_proc *p)
 {
-    uint64_t rss = p->mm.committed / TORO_PAGE_SIZE;
+    uint64_t rss = toro_mm_committed(&p->mm, NULL) / TORO_PAGE_SIZE;
 
     add(t, "%lu %lu 0 0 0 %lu 0\n", mapped_bytes(p) / TORO_PAGE_SIZE, rss, rss);
     return 0;

@@ -96,7 +96,7 @@ static void map_brk(struct toro_proc *p)
     uint64_t used, size, len;
     long va = -ENOMEM;
 
-    toro_pool_usage(p->mm.pool, &used, &size);
+    toro_pool_usage(p->mm.part[0].pool, &used, &size);
     len = TORO_ALIGN_DOWN(TORO_MIN(size / BRK_SHARE, BRK_MAX), LARGE);
     if (len != 0)
         va = toro_mm_map(&p->mm, 0, len, 0, TORO_MAP_HINT, TORO_VMA_BRK, LARGE);

@@ -242,7 +242,8 @@ static bool cores_taken(uint64_t cores)
 }
 
 /* A fresh rank from a checked body, which is copied. */
-static struct toro_proc *proc_new(unsigned index, unsigned core, const void *body, uint32_t len)
+static struct toro_proc *proc_new(unsigned index, unsigned core, unsigned ncores, const void *body,
+                                  uint32_t len)
 {
     struct toro_proc *p = slots[index];
     struct toro_start_args a;
@@ -279,7 +280,7 @@ static struct toro_proc *proc_new(unsigned index, unsigned core, const void *bod
     toro_list_init(&p->threads);
     toro_waitq_init(&p->sigwait);
     p->core = core;
-    toro_mm_init(&p->mm, toro_pool(core));
+    toro_mm_init(&p->mm, core, ncores);
     toro_proc_signals_init(p);
     set_limits(p);
     if (has_env(a.env, a.start->envc, "TORO_CORE"))
@@ -308,7 +309,7 @@ static void on_rank_start(const struct torobus_ctl_hdr *h, const void *body)
         fail(h->rank, EBUSY, a.exe, "the rank's cores are still in use");
         return;
     }
-    p = proc_new(h->rank, first, body, h->len);
+    p = proc_new(h->rank, first, n, body, h->len);
     base = toro_strrchr(a.exe, '/');
     t = p == NULL ? NULL
                   : toro_thread_new(base != NULL ? base + 1 : a.exe, arch_core(), p, rank_main, p);

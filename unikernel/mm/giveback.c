@@ -58,17 +58,19 @@ static void left(struct toro_pool *p, bool zero)
     toro_wake(&wait, UINT32_MAX);
 }
 
-/* @return whether there may be more later. */
+/* @return whether there may be more later. A core's pool is looked at on that core. */
 static bool look(struct toro_pool *p)
 {
     static struct toro_range range[TOROBUS_CTL_PUNCH_MAX];
+    unsigned core = toro_pool_core(p), n, was;
     bool more;
-    unsigned n;
 
     toro_mutex_lock(&one);
+    was = toro_visit(core < arch_ncores() ? core : arch_core());
     n = toro_pool_idle(p, range, TORO_ARRAY_SIZE(range), &more);
     if (n > 0)
         left(p, punch(range, n) == 0);
+    toro_visit_end(was);
     toro_mutex_unlock(&one);
     return more;
 }
@@ -90,16 +92,19 @@ static void giveback_thread(void *arg)
             }
             more = false;
             for (unsigned i = 0; i < npools && !atomic_load(&refused); i++)
-                more |= look(toro_pool(i));
+                if (toro_pool_told(toro_pool(i)))
+                    more |= look(toro_pool(i));
         } while (more && !atomic_load(&refused));
     }
 }
 
-void toro_giveback_wanted(void)
+bool toro_giveback_wanted(void)
 {
-    if (atomic_load_explicit(&wanted, memory_order_relaxed) == 0 && atomic_load(&npools) != 0 &&
-        atomic_exchange(&wanted, 1) == 0)
+    if (atomic_load(&npools) == 0 || atomic_load(&refused))
+        return false;
+    if (atomic_exchange(&wanted, 1) == 0)
         toro_wake(&wait, UINT32_MAX);
+    return true;
 }
 
 void toro_giveback_wait(struct toro_pool *p)

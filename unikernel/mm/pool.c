@@ -6,11 +6,16 @@
  * zero again after that; while it is on its way it is handed out to nobody.
  *
  * What is charged against the guest's memory limit comes from a counter of the guest, but in large
- * steps: a pool keeps credit of its own, so that cores do not meet at that counter. */
+ * steps: a pool keeps credit of its own, so that cores do not meet at that counter.
+ *
+ * A core's pool is touched on that core alone. The kernel is not preempted, so that takes no lock:
+ * who comes from elsewhere visits the core first (toro_visit(): the thread itself goes into the
+ * owner's queue). The shared pool belongs to nobody and has a lock. */
 #include <toro/arch.h>
 #include <toro/errno.h>
 #include <toro/lib.h>
 #include <toro/mm.h>
+#include <toro/sched.h>
 #include <torobus/ctl.h>
 
 #define CHUNK_SHIFT 16u
@@ -28,26 +33,54 @@ struct extent {
 };
 
 struct toro_pool {
-    struct toro_spinlock lock;
+    struct toro_spinlock lock; /* of the shared pool only */
+    unsigned core;             /* whose it is; of the shared pool: the number of cores */
+    bool open;                 /* always mapped */
+    _Atomic bool told;         /* toro_giveback_wanted() knows that there is something */
+    uint64_t start, end;
     struct extent *free; /* sorted, never adjacent */
     struct extent *spare;
-    uint64_t start, end;
-    bool open;        /* always mapped */
-    uint64_t charged; /* bytes handed out */
-    uint64_t credit;  /* taken from the guest's counter, not handed out */
-    /* Changed under the lock, but for DIRTY of a chunk that is handed out as a whole. */
+    _Atomic uint64_t charged; /* bytes handed out; read by others */
+    uint64_t credit;          /* taken from the guest's counter, not handed out */
+    /* The owner's, but for DIRTY of a chunk of the shared pool that is handed out as a whole. */
     _Atomic uint8_t *chunk;
     uint64_t idle_low, idle_high; /* where chunks may be idle: addresses */
     /* On their way to the host. */
     const struct toro_range *leaving;
-    unsigned nleaving;
+    _Atomic unsigned nleaving;
 } __attribute__((aligned(64)));
 
 static struct toro_pool pools[TORO_MAX_CORES + 1];
 static unsigned npools;
+static unsigned shared_index; /* index of the shared pool */
 static uint64_t credit_step;
 static uint64_t guest_limit;
 static _Atomic uint64_t guest_left; /* bytes of the limit that no pool has taken */
+
+/* The pool is the caller's until leave(). */
+static void enter(struct toro_pool *p)
+{
+    if (p->core == shared_index)
+        toro_spin_lock(&p->lock);
+    else
+        TORO_ASSERT(p->core == arch_core());
+}
+
+static void leave(struct toro_pool *p)
+{
+    if (p->core == shared_index)
+        toro_spin_unlock(&p->lock);
+}
+
+static uint64_t charged(const struct toro_pool *p)
+{
+    return atomic_load_explicit(&p->charged, memory_order_relaxed);
+}
+
+static void set_charged(struct toro_pool *p, uint64_t bytes)
+{
+    atomic_store_explicit(&p->charged, bytes, memory_order_relaxed);
+}
 
 static struct extent *extent_new(struct toro_pool *p, uint64_t start, uint64_t end,
                                  struct extent *next)
@@ -71,20 +104,21 @@ static void extent_drop(struct toro_pool *p, struct extent *e)
 
 int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, unsigned ncores)
 {
-    uint64_t shared = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 1ull << 30);
+    uint64_t common = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 1ull << 30);
     uint64_t each, colour, at = slice_va;
     int err;
 
     TORO_ASSERT(ncores > 0 && ncores <= TORO_MAX_CORES);
     /* Whole GiB pages for each pool where the slice is large enough for that. */
-    if (shared == 0)
-        shared = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 2ull << 20);
-    each = (slice_size - shared) / ncores;
+    if (common == 0)
+        common = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 2ull << 20);
+    each = (slice_size - common) / ncores;
     each =
         each >= 1ull << 30 ? TORO_ALIGN_DOWN(each, 1ull << 30) : TORO_ALIGN_DOWN(each, 2ull << 20);
     if (mem_limit == 0 || mem_limit > slice_size)
         mem_limit = slice_size;
     npools = ncores + 1;
+    shared_index = ncores;
     guest_limit = mem_limit;
     credit_step = TORO_ALIGN_UP(TORO_MIN(CREDIT_MAX, mem_limit / 16 / npools), TORO_PAGE_SIZE);
     atomic_store_explicit(&guest_left, mem_limit, memory_order_relaxed);
@@ -96,7 +130,7 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
          * same place in it, what one rank copies from another would lie on pages that collide in
          * the direct-mapped translation table of an emulated CPU, and in caches. */
         colour = i < ncores ? toro_mm_colour(slice_va / slice_size * 7 + i * 29) : 0;
-        *p = (struct toro_pool){.start = at + colour, .end = at + size};
+        *p = (struct toro_pool){.core = i, .start = at + colour, .end = at + size};
         p->free = extent_new(p, p->start, p->end, NULL);
         p->idle_low = p->end;
         p->idle_high = p->start;
@@ -113,6 +147,17 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
     return 0;
 }
 
+unsigned toro_pool_core(const struct toro_pool *p)
+{
+    return p->core;
+}
+
+void toro_pool_range(const struct toro_pool *p, uint64_t *start, uint64_t *end)
+{
+    *start = p->start;
+    *end = p->end;
+}
+
 struct toro_pool *toro_pool(unsigned index)
 {
     TORO_ASSERT(index < npools);
@@ -126,10 +171,8 @@ bool toro_pool_has(const struct toro_pool *p, uint64_t va, uint64_t len)
 
 void toro_pool_usage(struct toro_pool *p, uint64_t *used, uint64_t *size)
 {
-    toro_spin_lock(&p->lock);
-    *used = p->charged;
+    *used = charged(p);
     *size = p->end - p->start;
-    toro_spin_unlock(&p->lock);
 }
 
 uint64_t toro_pools_limit(uint64_t *used)
@@ -146,7 +189,6 @@ uint64_t toro_pools_limit(uint64_t *used)
     return guest_limit;
 }
 
-/* p->lock held. */
 static int charge(struct toro_pool *p, uint64_t len)
 {
     if (p->credit < len) {
@@ -162,14 +204,14 @@ static int charge(struct toro_pool *p, uint64_t len)
         p->credit += take;
     }
     p->credit -= len;
-    p->charged += len;
+    set_charged(p, charged(p) + len);
     return 0;
 }
 
 static void uncharge(struct toro_pool *p, uint64_t len)
 {
-    TORO_ASSERT(p->charged >= len);
-    p->charged -= len;
+    TORO_ASSERT(charged(p) >= len);
+    set_charged(p, charged(p) - len);
     p->credit += len;
     if (p->credit > 4 * credit_step) {
         atomic_fetch_add_explicit(&guest_left, p->credit - credit_step, memory_order_relaxed);
@@ -177,7 +219,7 @@ static void uncharge(struct toro_pool *p, uint64_t len)
     }
 }
 
-/* Take [start, end) out of extent e, whose link is *pp. p->lock held. */
+/* Take [start, end) out of extent e, whose link is *pp. */
 static int carve(struct toro_pool *p, struct extent **pp, uint64_t start, uint64_t end)
 {
     struct extent *e = *pp, *tail;
@@ -265,7 +307,6 @@ static unsigned pages_in(const struct toro_pool *p, uint64_t c, uint64_t va, uin
     return (unsigned)((TORO_MIN(end, from + CHUNK_SIZE) - TORO_MAX(va, from)) / TORO_PAGE_SIZE);
 }
 
-/* p->lock held. */
 static void count_in(struct toro_pool *p, uint64_t va, uint64_t len)
 {
     uint64_t last = (va + len - 1 - p->start) >> CHUNK_SHIFT;
@@ -274,7 +315,7 @@ static void count_in(struct toro_pool *p, uint64_t va, uint64_t len)
         set_state(p, c, (state(p, c) & ~OLD) + pages_in(p, c, va, va + len));
 }
 
-/* p->lock held. @return whether chunks have become idle. */
+/* @return whether chunks have become idle. */
 static bool count_out(struct toro_pool *p, uint64_t va, uint64_t len)
 {
     uint64_t first = (va - p->start) >> CHUNK_SHIFT;
@@ -314,7 +355,6 @@ static void clean(struct toro_pool *p, uint64_t va, uint64_t len)
     }
 }
 
-/* p->lock held. */
 static bool is_leaving(const struct toro_pool *p, uint64_t va, uint64_t len)
 {
     for (unsigned i = 0; i < p->nleaving; i++)
@@ -323,13 +363,23 @@ static bool is_leaving(const struct toro_pool *p, uint64_t va, uint64_t len)
     return false;
 }
 
+bool toro_pool_told(const struct toro_pool *p)
+{
+    return atomic_load_explicit(&p->told, memory_order_acquire);
+}
+
+bool toro_pool_is_leaving(struct toro_pool *p)
+{
+    return atomic_load_explicit(&p->nleaving, memory_order_acquire) != 0;
+}
+
 unsigned toro_pool_idle(struct toro_pool *p, struct toro_range *out, unsigned max, bool *more)
 {
     uint64_t low = p->end, high = p->start;
     unsigned n = 0;
 
-    toro_spin_lock(&p->lock);
-    TORO_ASSERT(p->nleaving == 0);
+    enter(p);
+    TORO_ASSERT(!toro_pool_is_leaving(p));
     for (uint64_t at = p->idle_low; at < p->idle_high; at += CHUNK_SIZE) {
         uint64_t c = (at - p->start) >> CHUNK_SHIFT;
         unsigned s = state(p, c);
@@ -351,9 +401,10 @@ unsigned toro_pool_idle(struct toro_pool *p, struct toro_range *out, unsigned ma
     p->idle_low = low;
     p->idle_high = high;
     *more = low < high;
+    atomic_store_explicit(&p->told, *more, memory_order_relaxed);
     p->leaving = out;
-    p->nleaving = n;
-    toro_spin_unlock(&p->lock);
+    atomic_store_explicit(&p->nleaving, n, memory_order_relaxed);
+    leave(p);
     return n;
 }
 
@@ -361,19 +412,19 @@ bool toro_pool_leave(struct toro_pool *p, const struct toro_range *one)
 {
     bool ok;
 
-    toro_spin_lock(&p->lock);
-    ok = p->nleaving == 0;
+    enter(p);
+    ok = !toro_pool_is_leaving(p);
     if (ok) {
         p->leaving = one;
-        p->nleaving = 1;
+        atomic_store_explicit(&p->nleaving, 1, memory_order_relaxed);
     }
-    toro_spin_unlock(&p->lock);
+    leave(p);
     return ok;
 }
 
 void toro_pool_left(struct toro_pool *p, bool zero)
 {
-    toro_spin_lock(&p->lock);
+    enter(p);
     for (unsigned i = 0; i < p->nleaving; i++) {
         uint64_t first = (p->leaving[i].start - p->start) >> CHUNK_SHIFT;
 
@@ -381,18 +432,8 @@ void toro_pool_left(struct toro_pool *p, bool zero)
             if ((state(p, c) & TAKEN) == 0)
                 set_state(p, c, zero ? 0 : state(p, c) & ~OLD);
     }
-    p->nleaving = 0;
-    toro_spin_unlock(&p->lock);
-}
-
-bool toro_pool_is_leaving(struct toro_pool *p)
-{
-    bool r;
-
-    toro_spin_lock(&p->lock);
-    r = p->nleaving != 0;
-    toro_spin_unlock(&p->lock);
-    return r;
+    atomic_store_explicit(&p->nleaving, 0, memory_order_release);
+    leave(p);
 }
 
 uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align)
@@ -402,9 +443,9 @@ uint64_t toro_pool_reserve(struct toro_pool *p, uint64_t len, uint64_t align)
     len = TORO_ALIGN_UP(len, TORO_PAGE_SIZE);
     if (len == 0)
         return 0;
-    toro_spin_lock(&p->lock);
+    enter(p);
     va = take(p, len, TORO_MAX(align, TORO_PAGE_SIZE));
-    toro_spin_unlock(&p->lock);
+    leave(p);
     return va;
 }
 
@@ -414,18 +455,18 @@ int toro_pool_reserve_at(struct toro_pool *p, uint64_t va, uint64_t len)
 
     if (!toro_pool_has(p, va, len))
         return -ENOMEM;
-    toro_spin_lock(&p->lock);
+    enter(p);
     r = take_at(p, va, len);
-    toro_spin_unlock(&p->lock);
+    leave(p);
     return r;
 }
 
 void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len)
 {
     TORO_ASSERT(toro_pool_has(p, va, len) && len > 0);
-    toro_spin_lock(&p->lock);
+    enter(p);
     give(p, va, va + len);
-    toro_spin_unlock(&p->lock);
+    leave(p);
 }
 
 int toro_pool_commit_as_is(struct toro_pool *p, uint64_t va, uint64_t len)
@@ -434,12 +475,12 @@ int toro_pool_commit_as_is(struct toro_pool *p, uint64_t va, uint64_t len)
 
     TORO_ASSERT(toro_pool_has(p, va, len));
     for (;;) {
-        toro_spin_lock(&p->lock);
+        enter(p);
         r = is_leaving(p, va, len) ? -EAGAIN : charge(p, len);
         if (r == 0)
             count_in(p, va, len);
-        toro_spin_unlock(&p->lock);
-        /* Who uses the shared pool may sleep; ranks' memory maps are under a lock (mm/vma.c). */
+        leave(p);
+        /* Who uses the shared pool may sleep here; mm/vma.c looks at its map again after that. */
         if (r != -EAGAIN || !p->open)
             break;
         toro_giveback_wait(p);
@@ -460,8 +501,9 @@ void toro_pools_wiped(const struct torobus_ctl_range *keep, unsigned nkeep)
 {
     for (unsigned i = 0; i < npools; i++) {
         struct toro_pool *p = &pools[i];
+        unsigned was = toro_visit(i < shared_index ? i : arch_core());
 
-        toro_spin_lock(&p->lock);
+        enter(p);
         for (uint64_t c = 0; c < (p->end - p->start) >> CHUNK_SHIFT; c++)
             set_state(p, c, state(p, c) & TAKEN);
         for (unsigned k = 0; k < nkeep; k++) {
@@ -476,21 +518,24 @@ void toro_pools_wiped(const struct torobus_ctl_range *keep, unsigned nkeep)
         /* what is kept is idle, but is not to go to the host */
         p->idle_low = p->end;
         p->idle_high = p->start;
-        toro_spin_unlock(&p->lock);
+        leave(p);
+        toro_visit_end(was);
     }
 }
 
 void toro_pool_uncommit(struct toro_pool *p, uint64_t va, uint64_t len)
 {
-    bool idle;
-
     TORO_ASSERT(toro_pool_has(p, va, len) && len > 0);
-    toro_spin_lock(&p->lock);
-    idle = count_out(p, va, len);
+    enter(p);
+    /* Once until it is looked at: what says so is written on other cores too. Order: told, then
+     * wanted; the thread takes wanted first. */
+    if (count_out(p, va, len) && !toro_pool_told(p)) {
+        atomic_store_explicit(&p->told, true, memory_order_release);
+        if (!toro_giveback_wanted())
+            atomic_store_explicit(&p->told, false, memory_order_relaxed);
+    }
     uncharge(p, len);
-    toro_spin_unlock(&p->lock);
-    if (idle)
-        toro_giveback_wanted();
+    leave(p);
 }
 
 uint64_t toro_pool_alloc(struct toro_pool *p, uint64_t len, uint64_t align)

@@ -4,24 +4,24 @@
 #include <toro/errno.h>
 #include <toro/lib.h>
 
-struct toro_vma *toro_vma_find(struct toro_mm *mm, uint64_t va)
+struct toro_vma *toro_vma_find(struct toro_mm_part *pt, uint64_t va)
 {
-    struct toro_list *it = mm->vmas.next;
+    struct toro_list *it = pt->vmas.next;
 
-    if (mm->hit != NULL && mm->hit->start <= va) {
-        if (va < mm->hit->end)
-            return mm->hit;
-        it = mm->hit->link.next;
+    if (pt->hit != NULL && pt->hit->start <= va) {
+        if (va < pt->hit->end)
+            return pt->hit;
+        it = pt->hit->link.next;
     }
-    for (; it != &mm->vmas; it = it->next)
+    for (; it != &pt->vmas; it = it->next)
         if (va < toro_vma_of(it)->end)
-            return mm->hit = toro_vma_of(it);
+            return pt->hit = toro_vma_of(it);
     return NULL;
 }
 
-struct toro_vma *toro_vma_next(struct toro_mm *mm, struct toro_vma *v)
+struct toro_vma *toro_vma_next(struct toro_mm_part *pt, struct toro_vma *v)
 {
-    return v->link.next == &mm->vmas ? NULL : toro_vma_of(v->link.next);
+    return v->link.next == &pt->vmas ? NULL : toro_vma_of(v->link.next);
 }
 
 void toro_vma_insert(struct toro_list *at, struct toro_vma *v)
@@ -29,10 +29,10 @@ void toro_vma_insert(struct toro_list *at, struct toro_vma *v)
     toro_list_push(at, &v->link); /* "tail" of a list that starts at `at` */
 }
 
-void toro_vma_drop(struct toro_mm *mm, struct toro_vma *v)
+void toro_vma_drop(struct toro_mm_part *pt, struct toro_vma *v)
 {
-    if (mm->hit == v)
-        mm->hit = NULL;
+    if (pt->hit == v)
+        pt->hit = NULL;
     toro_list_del(&v->link);
     toro_kfree(v);
 }
@@ -54,24 +54,24 @@ static int split(struct toro_vma *v, uint64_t va)
     return 0;
 }
 
-void toro_vma_join(struct toro_mm *mm, struct toro_vma *v)
+void toro_vma_join(struct toro_mm_part *pt, struct toro_vma *v)
 {
-    struct toro_vma *n = toro_vma_next(mm, v);
+    struct toro_vma *n = toro_vma_next(pt, v);
 
     if (n != NULL && toro_vma_alike(v, n)) {
         v->end = n->end;
-        toro_vma_drop(mm, n);
+        toro_vma_drop(pt, n);
     }
-    if (v->link.prev != &mm->vmas && toro_vma_alike(toro_vma_of(v->link.prev), v)) {
+    if (v->link.prev != &pt->vmas && toro_vma_alike(toro_vma_of(v->link.prev), v)) {
         n = toro_vma_of(v->link.prev);
         n->end = v->end;
-        toro_vma_drop(mm, v);
+        toro_vma_drop(pt, v);
     }
 }
 
-struct toro_vma *toro_vma_isolate(struct toro_mm *mm, uint64_t va, uint64_t end, int *r)
+struct toro_vma *toro_vma_isolate(struct toro_mm_part *pt, uint64_t va, uint64_t end, int *r)
 {
-    struct toro_vma *v = toro_vma_find(mm, va), *last;
+    struct toro_vma *v = toro_vma_find(pt, va), *last;
 
     *r = 0;
     if (v == NULL)
@@ -80,9 +80,9 @@ struct toro_vma *toro_vma_isolate(struct toro_mm *mm, uint64_t va, uint64_t end,
         *r = split(v, va);
         if (*r != 0)
             return NULL;
-        v = toro_vma_next(mm, v);
+        v = toro_vma_next(pt, v);
     }
-    last = toro_vma_find(mm, end - 1);
+    last = toro_vma_find(pt, end - 1);
     if (last != NULL && last->start < end)
         *r = split(last, end);
     return v;

@@ -49,7 +49,7 @@ static struct toro_thread *fifo_pop(struct toro_fifo *q)
 
 static void push_local(struct toro_core *c, struct toro_thread *t)
 {
-    fifo_push(t->proc != NULL ? &c->user : &c->kernel, t);
+    fifo_push(t->proc != NULL && !t->visiting ? &c->user : &c->kernel, t);
 }
 
 void toro_thread_ready(struct toro_thread *t)
@@ -187,6 +187,7 @@ static void idle(struct toro_core *c)
 {
     charge(c);
     c->guard_at = 0;
+    toro_kmalloc_collect();
     if (arch_ncores() <= toro_boot.cpumask) {
         uint64_t end = c->since + TORO_MIN(toro_boot.spin_ns, TORO_IDLE_SPIN_NS);
 
@@ -308,6 +309,28 @@ void toro_migrate(unsigned core)
     c->departed = t;
     atomic_store_explicit(&t->state, TORO_READY, memory_order_relaxed);
     schedule(c);
+}
+
+#define VISITING 0x100u
+
+unsigned toro_visit(unsigned core)
+{
+    struct toro_thread *t = toro_current();
+    unsigned was = t->core | (t->visiting ? VISITING : 0);
+
+    if (core != t->core) {
+        t->visiting = true;
+        toro_migrate(core);
+    }
+    return was;
+}
+
+void toro_visit_end(unsigned was)
+{
+    struct toro_thread *t = toro_current();
+
+    toro_migrate(was & ~VISITING);
+    t->visiting = (was & VISITING) != 0;
 }
 
 /* First code of a new thread. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CPU exceptions of programs: the signal they become, and the report when nobody handles it. */
 #include "sys.h"
+#include "../loader/image.h"
 #include <toro/bus.h>
 
 /* A fault this close to the stack pointer, in memory that is not accessible, is a stack overflow.
@@ -79,7 +80,7 @@ static void describe(struct toro_proc *p, struct arch_frame *f, char *buf, size_
                       (unsigned long)at,
                       at < TORO_PAGE_SIZE  ? "a null pointer"
                       : t->fault_code == 2 ? "protected memory"
-                      : toro_user_ok((void *)at, 1) && !toro_pool_has(p->mm.pool, at, 1)
+                      : toro_user_ok((void *)at, 1) && !toro_mm_has(&p->mm, at)
                           ? "protected memory of the bus or another rank"
                           : "not mapped");
 }
@@ -106,12 +107,18 @@ static bool after_call(uint64_t addr)
            (c[0] == 0xff && (c[1] & 0x38) == 0x10);
 }
 
-static bool in_code(struct toro_proc *p, uint64_t addr)
+/* By the image, not by the map: the caller may have no business on the rank's cores, or hold a
+ * lock. */
+static bool in_code(const struct toro_proc *p, uint64_t addr)
 {
-    struct toro_vma v;
+    const struct toro_elf *e = p->image != NULL ? &p->image->elf : NULL;
+    uint64_t at = addr - p->load_bias;
 
-    return addr - p->load_bias < 1ull << 36 && toro_mm_next(&p->mm, addr, &v) && v.start <= addr &&
-           v.kind == TORO_VMA_IMAGE && (v.prot & ARCH_PROT_EXEC) != 0;
+    for (unsigned i = 0; e != NULL && i < e->nsegments; i++)
+        if ((e->segment[i].flags & TORO_ELF_X) != 0 &&
+            at - e->segment[i].vaddr < e->segment[i].memsz)
+            return true;
+    return false;
 }
 
 /* Programs are mostly built without frame pointers: where the chain gives nothing, look through the

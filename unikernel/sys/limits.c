@@ -64,7 +64,7 @@ long sys_getrusage(long who, long user, long a2, long a3, long a4, long a5)
     struct toro_thread *t = toro_current();
     struct toro_proc *p = t->proc;
     struct rusage r = {0};
-    uint64_t ns = 0;
+    uint64_t ns = 0, peak;
 
     SYS_UNUSED(a2), SYS_UNUSED(a3), SYS_UNUSED(a4), SYS_UNUSED(a5);
     if ((int)who == 0) {
@@ -76,8 +76,10 @@ long sys_getrusage(long who, long user, long a2, long a3, long a4, long a5)
     } else if ((int)who != -1) {
         return -EINVAL;
     }
-    if ((int)who >= 0)
-        r.maxrss = (int64_t)(p->mm.peak / 1024);
+    if ((int)who >= 0) {
+        (void)toro_mm_committed(&p->mm, &peak);
+        r.maxrss = (int64_t)(peak / 1024);
+    }
     r.utime_sec = (int64_t)(ns / SYS_NS_PER_S);
     r.utime_usec = (int64_t)(ns % SYS_NS_PER_S / 1000);
     return toro_copy_to_user((void *)user, &r, sizeof(r));

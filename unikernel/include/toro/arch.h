@@ -86,7 +86,9 @@ int arch_map_region(uint64_t pa, uint64_t size);
 int arch_protect(uint64_t va, uint64_t len, unsigned prot);
 /** As arch_protect(), but when access is taken away only these cores (and the caller's) are sure to
  * know at once. A translation never changes but where there is an alias (then all cores know), so
- * all that another core can do with an old one is what it might have done a moment before. */
+ * all that another core can do with an old one is what it might have done a moment before.
+ * Order: no lock is taken. Calls on two cores at a time (arch_alias() too) must be for different
+ * blocks of 2 MiB, and not for parts of one 1 GiB page that is still whole. */
 int arch_protect_on(uint64_t va, uint64_t len, unsigned prot, uint64_t cores);
 /**
  * Show other memory of the region, [of, of + len), at [va, va + len), until the next

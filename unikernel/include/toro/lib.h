@@ -27,15 +27,18 @@ int toro_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 int toro_snprintf(char *buf, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Kernel heap (core/kmalloc.c): from the kernel's own RAM, any core, takes a spin lock, never
- * sleeps. NULL when there is none left. 16-byte aligned; 64-byte aligned from 64 bytes on. A piece
- * of any size is physically contiguous. */
+/* Kernel heap (core/kmalloc.c): from the kernel's own RAM, never sleeps, a heap per core: any core
+ * may free what another one has allocated. NULL when there is none left. 16-byte aligned; 64-byte
+ * aligned from 64 bytes on. A piece of any size is physically contiguous. */
 void *toro_kmalloc(size_t size);
 void *toro_kzalloc(size_t size);
 void *toro_krealloc(void *p, size_t size);
 void toro_kfree(void *p);
 char *toro_kstrdup(const char *s);
-/** Whole pages, physically contiguous, zeroed. */
+/** Take back what other cores have freed of this core's. Happens by itself when memory is wanted;
+ * this is for a core that has nothing to do. */
+void toro_kmalloc_collect(void);
+/** Whole pages, physically contiguous, zeroed. Single ones come from a small stock of the core. */
 void *toro_kpages(size_t npages);
 void toro_kpages_free(void *p, size_t npages);
 /** Give RAM to the page allocator; boot only. */

@@ -15,10 +15,16 @@ static inline uint64_t toro_mm_colour(uint64_t n)
     return n % 64 * TORO_PAGE_SIZE;
 }
 
-/** Divide the slice into ncores rank pools and one shared pool (index ncores: tmpfs, image cache,
- * rings of the kernel). */
+/** Divide the slice into a pool per core and one shared pool (index ncores: tmpfs, image cache,
+ * rings of the kernel).
+ * Caller of what follows: the shared pool's functions may be called anywhere; those of a core's
+ * pool on that core alone (toro_visit()), but for what only asks: toro_pool(), _has, _usage, _core,
+ * _range, _told, _is_leaving. They take no lock there. */
 int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, unsigned ncores);
 struct toro_pool *toro_pool(unsigned index);
+/** The core that it belongs to; for the shared one the number of cores. */
+unsigned toro_pool_core(const struct toro_pool *p);
+void toro_pool_range(const struct toro_pool *p, uint64_t *start, uint64_t *end);
 /** Zeroed, page-aligned memory of the shared pool (ranks' pools belong to mm/vma.c). Zeroes only
  * what was used before. @return address or 0. */
 uint64_t toro_pool_alloc(struct toro_pool *p, uint64_t len, uint64_t align);
@@ -41,7 +47,8 @@ void toro_pool_unreserve(struct toro_pool *p, uint64_t va, uint64_t len);
 int toro_pool_commit(struct toro_pool *p, uint64_t va, uint64_t len);
 /** As toro_pool_commit(), but what was there before is still there. */
 int toro_pool_commit_as_is(struct toro_pool *p, uint64_t va, uint64_t len);
-/** The host has made all memory zero that is not handed out, but for these parts of it. */
+/** The host has made all memory zero that is not handed out, but for these parts of it. Thread
+ * context: visits the cores. */
 struct torobus_ctl_range;
 void toro_pools_wiped(const struct torobus_ctl_range *keep, unsigned nkeep);
 /** The opposite; what is there is lost. */
@@ -67,12 +74,14 @@ bool toro_pool_leave(struct toro_pool *p, const struct toro_range *one);
 /** They are back, all zero or as they were. */
 void toro_pool_left(struct toro_pool *p, bool zero);
 bool toro_pool_is_leaving(struct toro_pool *p);
+/** toro_giveback_wanted() was called for the pool, or toro_pool_idle() said more. */
+bool toro_pool_told(const struct toro_pool *p);
 
 /* mm/giveback.c ------------------------------------------------------------------------------- */
 /** Start the thread that gives memory back; registers the answer's handler. */
 void toro_giveback_init(void);
-/** A pool has idle memory. Any context. */
-void toro_giveback_wanted(void);
+/** A pool has idle memory. Any context. @return false: it will not be looked at. */
+bool toro_giveback_wanted(void);
 /** Wait until nothing of the pool is on its way to the host. Thread context, no spin lock held. */
 void toro_giveback_wait(struct toro_pool *p);
 /** Give the whole chunks of a range to the host now, though somebody has it: it reads as zero then.
@@ -102,19 +111,32 @@ struct toro_vma {
     uint64_t off;
 };
 
-/** Memory map of a rank. */
-struct toro_mm {
+/** What of a rank's memory lies in one core's pool. Touched on that core alone, without a lock. */
+struct toro_mm_part {
     struct toro_pool *pool;
-    struct toro_spinlock lock;
-    struct toro_list vmas;   /**< disjoint */
-    struct toro_list shared; /**< may overlap each other: mappings of one file are at one place */
-    struct toro_vma *hit;    /**< last one found */
-    _Atomic uint64_t cores;  /**< where the rank's threads have been: TLBs to flush */
+    struct toro_list vmas;            /**< disjoint */
+    struct toro_vma *hit;             /**< last one found */
+    _Atomic uint64_t committed, peak; /**< bytes; read by others */
+} __attribute__((aligned(64)));
+
+/** Memory map of a rank: a part for each of its cores. New memory comes from the pool of the core
+ * that asks; an operation on memory of another core's pool visits that core (toro_visit()). */
+struct toro_mm {
+    struct toro_mm_part part[TORO_MAX_CORES];
+    unsigned nparts;
+    _Atomic uint64_t cores; /**< where the rank's threads have been: TLBs to flush */
+    /* brk is the first part's. */
     uint64_t brk_start, brk, brk_end;
-    uint64_t committed, peak; /**< bytes, for getrusage and reports */
+    struct toro_spinlock lock; /**< of `shared` */
+    struct toro_list shared;   /**< may overlap each other: mappings of one file are at one place */
 };
 
-void toro_mm_init(struct toro_mm *mm, struct toro_pool *pool);
+/** Caller of all that follows: thread context, no spin lock held; they may visit other cores. */
+void toro_mm_init(struct toro_mm *mm, unsigned first_core, unsigned ncores);
+/** Bytes in use, and the most there ever were (of each part, added up). */
+uint64_t toro_mm_committed(const struct toro_mm *mm, uint64_t *peak);
+/** Can the address be memory of this rank: is it in one of its pools? */
+bool toro_mm_has(const struct toro_mm *mm, uint64_t va);
 /** Give everything back. Thread context (files are closed). */
 void toro_mm_clear(struct toro_mm *mm);
 /** Let go of files' memory only; the rank's own stays mapped. Thread context. */

@@ -37,6 +37,7 @@ struct toro_thread {
     unsigned core;            /**< home core */
     uint64_t affinity;        /**< cores it may run on; a bit per core */
     unsigned goal;            /**< where it shall move when its core is not among them */
+    bool visiting;            /**< on a core for an errand: goes before what computes there */
     int tid;
     _Atomic int woken;      /**< set by toro_thread_wake(), consumed by toro_block() */
     _Atomic bool interrupt; /**< a signal or the rank's end wants it out of a wait */
@@ -95,6 +96,11 @@ int toro_block(uint64_t deadline, bool interruptible);
 void toro_block_begin(void);
 /** Move the current thread to another core (returns running there). */
 void toro_migrate(unsigned core);
+/** Go to a core to touch what is that core's alone: memory pools, memory maps. A visitor does not
+ * wait for the guard time. Visits nest. Caller: thread context, no spin lock held.
+ * @return what toro_visit_end() wants, to come back. */
+unsigned toro_visit(unsigned core);
+void toro_visit_end(unsigned was);
 _Noreturn void toro_thread_exit(void);
 /** Idle loop of a core; entered once per core after boot. */
 _Noreturn void toro_core_main(void);
