@@ -80,4 +80,4 @@ cp "$here/testlist" "$out/build/testlist"
 
 cd "$out"
 exec "$TORO_SRC/tests/run-suite" "$out/build" --strict --known "$here/known" --logs "$out/logs" \
-    --tap "$out/mpich.tap" --junit "$out/mpich.xml" --table "$out/mpich.md" --slower 4 "$@"
+    --tap "$out/mpich.tap" --junit "$out/mpich.xml" --table "$out/mpich.md" --slower 4 --keep 60 "$@"

@@ -23,4 +23,4 @@ done
 
 exec "$TORO_SRC/tests/run-suite" "$here" --bin "$out/bin" --rule status --known "$here/known" \
     --logs "$out/logs" --tap "$out/ompi.tap" --junit "$out/ompi.xml" --table "$out/ompi.md" \
-    --slower 4 "$@"
+    --slower 4 --keep 60 "$@"

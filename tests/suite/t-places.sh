@@ -67,4 +67,13 @@ is "$(grep -c '^ok' "$tmp/tap")" 6 "the same output in five places"
 is "$(grep '^not ok' "$tmp/tap" | sed 's/.*(\(.*\)).*/\1/' | tr '\n' ' ')" "1 2 mpirun x1 " \
     "a program that finds no Linux below fails in guests, and in guests alone"
 is "$status" 1 "and the runner says so"
+
+# Guests that stay: programs of two ranks follow each other, wherever the list has them.
+printf 'hello 2 arg=a\nring 3\nhello 2 arg=b\nhello 2\n' >"$tmp/suite/testlist"
+tap_capture env TOROBUS_KEEPER_LOG="$tmp/keeper" "$TORO_SRC/tests/run-suite" "$tmp/suite" --logs "$tmp/logs" --bin "$tmp/bin" \
+    --where 1,2 --rule status --retries 0 --timeout 60 --keep 30
+is "$(printf '%s\n' "$out" | tail -n 1)" "8 passed, 0 failed" "--keep: four programs in two places"
+is "$(grep -c 'serves another job' "$tmp/keeper")" 7 "after the first program of two ranks only new shapes boot"
+is "$(grep -alsz "^TOROBUS_KEEPER_LOG=$tmp/keeper\$" /proc/[0-9]*/environ | grep -v "^/proc/$$/")" \
+    "" "all guests have ended with the runner"
 done_testing

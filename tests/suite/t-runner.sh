@@ -208,6 +208,35 @@ verdicts 'daemon 2' --where native,1
 is "$got" "daemon 2: 1=fail native=pass" "who leaves processes behind has failed"
 like "$out" "*1 processes were left*" "and is told so"
 
+# A stand-in for a keeper whose guests stay: it listens where keepers that wait do, or does not.
+cat >"$suite/keeper.py" <<'END'
+import ctypes, os, socket, sys, time
+if os.fork():
+    sys.exit()
+os.setsid()
+ctypes.CDLL(None).prctl(15, b"torobus-keeper", 0, 0, 0)
+address = socket.socket(socket.AF_UNIX)
+address.bind("\0torobus/%d/%s-test-%d" % (os.getuid(), sys.argv[1], os.getpid()))
+address.listen()
+os.closerange(0, 3)
+time.sleep(1000)
+END
+program keeps <<END
+$say
+[ "\$TOROBUS_KEEP" != 60 ] || exec python3 "$suite/keeper.py" \$1
+END
+verdicts 'keeps 2 arg=keep
+keeps 3 arg=busy
+daemon 2' --where native,1 --keep 60
+is "$got" "daemon 2: 1=fail native=pass
+keeps 2 keep: 1=pass native=pass
+keeps 3 busy: 1=fail native=pass" "--keep: a keeper that waits may stay, one that does not may not"
+is "$(grep -alsz '^TORO_SUITE_RUN=' /proc/[0-9]*/environ | while read -r f; do
+    tr '\0' ' ' <"${f%environ}cmdline" && echo; done | grep -F "$suite/keeper.py")" "" \
+    "and when the runner has ended none does"
+verdicts 'keeps 2 arg=keep' --where native,1
+is "$got" "keeps 2 keep: 1=pass native=pass" "without --keep guests are not told to stay"
+
 verdicts 'skips 2
 good 2' --where native --rule status
 is "$got" "good 2: native=pass

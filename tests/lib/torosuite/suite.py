@@ -92,7 +92,8 @@ class Suite:
         command = place.command(entry, places.program_of(entry, options.bin))
         directory = os.path.join(options.bin, entry.group) if options.bin else entry.directory
         start = time.monotonic()
-        status, left = await self.jobs.run(command, directory, log, limit + 15 * bool(env), env)
+        status, left = await self.jobs.run(command, directory, log, limit + 15 * bool(env), env,
+                                           keep=number == 0)
         seconds = time.monotonic() - start
         if status == judge.SKIPPED and options.rule == "status":
             return SKIP, "the program skips itself", seconds, log
@@ -148,7 +149,9 @@ class Suite:
                     progress.add(result)
                     self.save()
 
-        tasks = [asyncio.ensure_future(one(entry)) for entry in entries]
+        # Guests that stay serve jobs of as many ranks as they have cores for.
+        order = sorted(entries, key=lambda e: e.ranks) if self.jobs.keep else entries
+        tasks = [asyncio.ensure_future(one(entry)) for entry in order]
         try:
             await asyncio.gather(*tasks)
         finally:
