@@ -36,7 +36,11 @@ struct preq {
     char key[PMIX_MAX_KEYLEN + 1];
     bool has_nspace; /**< GET: the rank of another job */
     bool again;      /**< GET: asked a second time */
+    bool by_proxy;   /**< GET: asked for what the other rank's proxy has put */
 };
+
+/** Number of a rank's node, as its proxy puts it for the proxies of other nodes. */
+#define PROXY_PMIX_NODEID "toro.nodeid"
 
 /** PMIx state of the process: libpmix knows one identity only. */
 struct proxy_pmix {

@@ -76,6 +76,18 @@ static void gather_peers(struct preq *r)
     PMIX_VALUE_RELEASE(v);
 }
 
+/** Have the own node's number go along with what the rank commits: see on_value(). */
+static void put_nodeid(struct preq *r)
+{
+    pmix_value_t *v = NULL;
+
+    if (PMIx_Get(&r->px->me, PMIX_NODEID, NULL, 0, &v) != PMIX_SUCCESS || !v)
+        return;
+    if (PMIx_Put(PMIX_REMOTE, PROXY_PMIX_NODEID, v) != PMIX_SUCCESS)
+        shim_step("PMIx: the number of this node cannot be put");
+    PMIX_VALUE_RELEASE(v);
+}
+
 bool proxy_pmix_early;
 
 void proxy_pmix_unused(void)
@@ -110,6 +122,7 @@ void pmix_op_init(struct preq *r)
     pbuf_item(&r->reply, TOROBUS_PMIX_K_HOSTED, px->me.rank, TOROBUS_PMIX_T_BOOL, "\1", 1);
     gather(r, PMIX_RANK_WILDCARD, job_keys, COUNT(job_keys));
     gather(r, px->me.rank, own_keys, COUNT(own_keys));
+    put_nodeid(r);
     if (px->proxy->rank == 0)
         gather_peers(r);
     preq_done(r, TOROBUS_PMIX_SUCCESS);

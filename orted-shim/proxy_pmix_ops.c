@@ -74,6 +74,14 @@ static void on_value(pmix_status_t status, pmix_value_t *v, void *arg)
         if (PMIx_Get_nb(&r->target, r->key, r->info, r->ninfo, on_value, r) == PMIX_SUCCESS)
             return;
     }
+    /* the same pair knows the node of such a rank only by its name: the rank's proxy has put it */
+    if (s == TOROBUS_PMIX_ERR_NOT_FOUND && !r->by_proxy && r->target.rank < PMIX_RANK_VALID &&
+        strcmp(r->key, PMIX_NODEID) == 0) {
+        r->by_proxy = true;
+        if (PMIx_Get_nb(&r->target, PROXY_PMIX_NODEID, r->info, r->ninfo, on_value, r) ==
+            PMIX_SUCCESS)
+            return;
+    }
     if (s == TOROBUS_PMIX_SUCCESS && r->has_nspace)
         pbuf_item(&r->reply, TOROBUS_PMIX_K_NSPACE, r->target.rank, TOROBUS_PMIX_T_STRING,
                   r->target.nspace, (uint32_t)strlen(r->target.nspace));

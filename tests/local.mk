@@ -136,6 +136,7 @@ mpi_sh = \
     tests/mpi/t-coll-many.sh \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
+    tests/mpi/t-graph.sh \
     tests/mpi/t-pmix.sh \
     tests/mpi/t-code.sh \
     tests/mpi/t-keep.sh \
@@ -198,6 +199,7 @@ fuzz_names = \
 # --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
 mpi_programs = \
     mpi/act-mpi \
+    mpi/graph \
     mpi/init-time \
     mpi/mpi-io \
     mpi/code \

@@ -34,4 +34,13 @@ int toro_pseudo_mount(const char *path, const char *type, const struct pseudo *p
 /** If rel starts with the component `name`, what follows it ("" at the end), else NULL. */
 const char *toro_pseudo_below(const char *rel, const char *name);
 
+/* sysfs_cache.c: what is below /sys/devices/system/cpu/cpuN/cache; r is "" or "index0/level". */
+uint32_t toro_sysfs_cache_type(const char *r);
+uint32_t toro_sysfs_cache_entry(const char *r, unsigned i, char name[TORO_NAME_MAX + 1]);
+void toro_sysfs_cache_text(struct toro_text *t, const char *r, unsigned core);
+/** "cpu12/x" -> "x" and 12 (prefix "cpu"); NULL if it is not of this form or not below count. */
+const char *toro_sysfs_indexed(const char *rel, const char *prefix, unsigned count, unsigned *n);
+/** Cores first..last as a mask ("00000003", words of 32 bits) or a list ("0-1"). */
+void toro_sysfs_cpus(struct toro_text *t, unsigned first, unsigned last, bool list);
+
 #endif

@@ -9,7 +9,9 @@
 #include <toro/proc.h>
 #include "pseudo.h"
 
-#define add toro_text_add
+#define add     toro_text_add
+#define indexed toro_sysfs_indexed
+#define cpus    toro_sysfs_cpus
 
 /* Directories with fixed entries; cpuN and nodeN come in addition. */
 static const struct {
@@ -43,8 +45,7 @@ static bool among(const char *const *list, unsigned n, const char *name)
     return false;
 }
 
-/* "cpu12..." -> what follows the number, NULL if there is no such one. */
-static const char *indexed(const char *rel, const char *prefix, unsigned count, unsigned *n)
+const char *toro_sysfs_indexed(const char *rel, const char *prefix, unsigned count, unsigned *n)
 {
     size_t len = toro_strlen(prefix);
     const char *end;
@@ -88,6 +89,8 @@ static uint32_t cpu_type(const char *r)
         return TORO_S_IFDIR;
     if (toro_strcmp(r, "online") == 0)
         return TORO_S_IFREG;
+    if (toro_pseudo_below(r, "cache"))
+        return toro_sysfs_cache_type(toro_pseudo_below(r, "cache"));
     r = toro_pseudo_below(r, "topology");
     if (!r)
         return 0;
@@ -151,8 +154,11 @@ static uint32_t cpu_entry(const char *r, unsigned i, char *name)
     r = indexed(r, "cpu", arch_ncores(), &n);
     if (r && !*r)
         return i == 0   ? named(name, "topology", TORO_S_IFDIR)
-               : i == 1 ? named(name, "online", TORO_S_IFREG)
+               : i == 1 ? named(name, "cache", TORO_S_IFDIR)
+               : i == 2 ? named(name, "online", TORO_S_IFREG)
                         : 0;
+    if (r && toro_pseudo_below(r, "cache"))
+        return toro_sysfs_cache_entry(toro_pseudo_below(r, "cache"), i, name);
     return r && toro_strcmp(r, "topology") == 0
                ? listed(topology, TORO_ARRAY_SIZE(topology), i, name)
                : 0;
@@ -188,8 +194,7 @@ static uint32_t sys_entry(const char *rel, unsigned i, char name[TORO_NAME_MAX +
     return 0;
 }
 
-/* CPUs first..last as a mask ("00000003", words of 32 bits) or a list ("0-1"). */
-static void cpus(struct toro_text *t, unsigned first, unsigned last, bool list)
+void toro_sysfs_cpus(struct toro_text *t, unsigned first, unsigned last, bool list)
 {
     uint64_t m = (last >= 63 ? ~0ull : (1ull << (last + 1)) - 1) & ~((1ull << first) - 1);
 
@@ -225,6 +230,8 @@ static void cpu_text(struct toro_text *t, const char *r)
         cpus(t, 0, last, true);
     else if (toro_strcmp(in, "online") == 0)
         add(t, "1\n");
+    else if (toro_pseudo_below(in, "cache"))
+        toro_sysfs_cache_text(t, toro_pseudo_below(in, "cache"), n);
     else if (ends(in, "/core_id"))
         add(t, "%u\n", n);
     else if (ends(in, "_id"))

@@ -77,3 +77,66 @@ void arch_cpuinfo(struct arch_cpuinfo *out)
         toro_memcpy(out->brand + 16 * i, r, 16);
     }
 }
+
+/* Deterministic cache parameters: leaf 4, or 0x8000001d of AMD's newer processors. */
+static bool cache_by_leaf(uint32_t leaf, unsigned i, struct arch_cache *out)
+{
+    uint32_t r[4];
+
+    for (unsigned k = 0; k <= i; k++) {
+        arch_cpuid(leaf, k, r);
+        if ((r[0] & 31u) == 0 || (r[0] & 31u) > 3)
+            return false;
+    }
+    out->type = r[0] & 31u;
+    out->level = r[0] >> 5 & 7u;
+    out->line = (r[1] & 4095u) + 1;
+    out->groups = (r[1] >> 12 & 1023u) + 1;
+    out->ways = (r[1] >> 22) + 1;
+    out->sets = r[2] + 1;
+    out->cores = 1;
+    while (out->cores < (r[0] >> 14 & 4095u) + 1)
+        out->cores *= 2;
+    return true;
+}
+
+/* AMD's older leaves; QEMU's emulated processor is such a one. */
+static bool cache_of_amd(unsigned i, struct arch_cache *out)
+{
+    static const unsigned char ways[16] = {0, 1, 2, 3, 4, 6, 8, 8, 16, 16, 32, 48, 64, 96, 128, 0};
+    static const unsigned char level[] = {1, 1, 2, 3}, type[] = {1, 2, 3, 3};
+    uint32_t r[4], word;
+    unsigned kib;
+
+    arch_cpuid(0x80000000u, 0, r);
+    if (i > 3 || r[0] < 0x80000006u || r[0] - 0x80000000u > 0xffffu)
+        return false;
+    arch_cpuid(i < 2 ? 0x80000005u : 0x80000006u, 0, r);
+    word = r[i % 2 ? 3 : 2];
+    kib = i < 2 ? word >> 24 : i == 2 ? word >> 16 : (word >> 18) * 512;
+    out->ways = i < 2 ? word >> 16 & 255u : ways[word >> 12 & 15u];
+    out->line = word & 255u;
+    if (kib == 0 || out->line == 0)
+        return false;
+    if (out->ways == 0 || out->ways == 255) /* fully associative */
+        out->ways = kib * 1024 / out->line;
+    out->level = level[i];
+    out->type = type[i];
+    out->groups = 1;
+    out->sets = kib * 1024 / out->line / out->ways;
+    out->cores = i < 3 ? 1 : TORO_MAX_CORES;
+    return out->sets > 0;
+}
+
+bool arch_cache(unsigned i, struct arch_cache *out)
+{
+    uint32_t r[4];
+
+    arch_cpuid(0, 0, r);
+    if (r[0] >= 4 && cache_by_leaf(4, 0, out))
+        return cache_by_leaf(4, i, out);
+    arch_cpuid(0x80000000u, 0, r);
+    if (r[0] >= 0x8000001du && r[0] - 0x80000000u <= 0xffffu && cache_by_leaf(0x8000001du, 0, out))
+        return cache_by_leaf(0x8000001du, i, out);
+    return cache_of_amd(i, out);
+}

@@ -152,6 +152,15 @@ struct arch_cpuinfo {
     char flags[640]; /**< as Linux spells them, blanks between */
 };
 void arch_cpuinfo(struct arch_cpuinfo *out);
+/** A cache of the processor. */
+struct arch_cache {
+    unsigned level, type;        /**< 1: data, 2: instructions, 3: both */
+    unsigned line, ways, groups; /**< bytes of a line, lines of a set, physical line partition */
+    unsigned sets;
+    unsigned cores; /**< how many neighbours share it, a power of two */
+};
+/** The i-th cache of every core, from the first level on. @return false after the last. */
+bool arch_cache(unsigned i, struct arch_cache *out);
 /** TSC at the kernel's first instruction. */
 uint64_t arch_entry_tsc(void);
 /** Bytes of RAM that the kernel image takes. */
