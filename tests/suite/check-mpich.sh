@@ -42,15 +42,20 @@ if [ -f "$source" ] || [ ! -d "$source/test/mpi" ]; then
 fi
 tests=$(cd "$source/test/mpi" && pwd)
 
+if [ -n "$(mpifort -showme:version 2>/dev/null)" ] && [ -f "$TORO_PREFIX/lib/mpi.mod" ]; then
+    fortran=all
+else
+    fortran=no
+fi
 # Two functions that MPI 3 removed have new names; the rest are MPICH's own switches.
 configure_it()
 {
     cd "$out/build"
-    "$tests/configure" --with-mpi="$TORO_PREFIX" CC=mpicc CFLAGS='-O1 -w' \
+    "$tests/configure" --with-mpi="$TORO_PREFIX" CC=mpicc F77=mpifort FC=mpifort CFLAGS='-O1 -w' \
         CPPFLAGS='-DOMPI_OMIT_MPI1_COMPAT_DECLS=1 -DMPI_Type_hvector=MPI_Type_create_hvector
             -DMPI_Type_hindexed=MPI_Type_create_hindexed' \
         --enable-strictmpi --enable-threads=multiple --enable-romio --disable-part \
-        --disable-cxx --enable-fortran=no --disable-shared --enable-static \
+        --disable-cxx --enable-fortran="$fortran" --disable-shared --enable-static \
         MPI_SIZEOF_AINT=8 MPI_SIZEOF_OFFSET=8
 }
 if [ ! -f "$out/build/.configured" ]; then
