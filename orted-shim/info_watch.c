@@ -151,18 +151,19 @@ static const char *only_job(void)
 
 int info_watch(char **argv)
 {
-    uint64_t seconds = 1, start, last;
+    uint64_t seconds = 0, start, last;
     const char *key = NULL;
 
     for (; *argv; argv++) {
-        if (info_is_key(*argv))
+        if (!key && info_is_key(*argv))
             key = *argv;
-        else if (!shim_parse_u64(*argv, 1, 86400, &seconds))
+        else if (seconds || !shim_parse_u64(*argv, 1, 86400, &seconds))
             shim_die(SHIM_EXIT_USAGE,
-                     "--watch %s: neither a number of seconds (1 to 86400) nor a job; toro-info "
-                     "--jobs lists jobs",
+                     "--watch %s: give one number of seconds (1 to 86400), one job, or both; "
+                     "toro-info --jobs lists jobs",
                      *argv);
     }
+    seconds = seconds ? seconds : 1;
     if (!key)
         key = only_job();
     else if (!listed(key))

@@ -52,6 +52,8 @@ static const char *remedy(const char *last, int status)
     if (strstr(last, "Cannot allocate memory"))
         return "; QEMU may not have the address space or memory it needs: see ulimit -v and the "
                "limits of the memory cgroup";
+    if (strstr(last, "kvm"))
+        return "; TOROBUS_ACCEL=tcg runs it without KVM";
     if (strstr(last, "Too many open files"))
         return "; see ulimit -n";
     if (strstr(last, "PVH ELF Note") || strstr(last, "invalid kernel header") ||

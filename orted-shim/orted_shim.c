@@ -102,9 +102,10 @@ static void find_orted(char path[SHIM_PATH_MAX])
     const char *named = getenv("TOROBUS_ORTED"); /* by toro-rsh */
     char dir[SHIM_PATH_MAX];
 
-    if (named && strlen(named) < SHIM_PATH_MAX && access(named, X_OK) == 0) {
-        strcpy(path, named);
-        return;
+    if (named && *named) {
+        if (shim_path_find(named, path) == 0)
+            return;
+        shim_die(SHIM_EXIT_FAIL, "TOROBUS_ORTED=%s cannot be executed: it names no orted", named);
     }
     if (shim_path_own_dir(dir) && strlen(dir) < SHIM_PATH_MAX - 8) {
         strcpy(path, dir);

@@ -131,6 +131,9 @@ void run_job(struct proxy_job *job, const struct run_options *o)
     else if (o->mem_per_rank_text)
         run_setting(job, "mem_per_rank=%" PRIu64, o->mem_per_rank);
     /* TORO_CORE=1: the program's directory; TORO_CORE=/DIR: that one */
+    if (core && *core && *core != '/' && strcmp(core, "0") != 0 && strcmp(core, "1") != 0)
+        shim_die(SHIM_EXIT_USAGE, "TORO_CORE=%s is impossible: give 0, 1 or an absolute directory",
+                 core);
     if (core && *core == '/')
         run_setting(job, "core_dir=%s", core);
     else if (core && *core && *core != '0')

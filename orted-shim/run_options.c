@@ -251,6 +251,8 @@ void run_options(struct run_options *o, int argc, char **argv)
                      argv[optind - 1]);
         }
     }
+    /* a wrong TOROBUS_LOCAL is refused where it would mean nothing, too */
+    (void)run_is_native();
     if (optind == argc)
         shim_die(SHIM_EXIT_USAGE, "no program given; see toro-run --help");
     if ((uint64_t)o->n * o->cores > TOROBUS_MAX_CORES)

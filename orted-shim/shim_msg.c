@@ -3,6 +3,7 @@
  * mix. */
 #include "shim_msg.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,22 @@ static const char *prog = "torobus";
 static int verbose;
 static struct timespec start;
 
+/** Some callers close descriptors 0 to 2. What is opened next would take their place: a socket
+ * would get our messages. Open for reading, so that it is no surprise when writing fails. */
+static void need_stdio(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            _exit(SHIM_EXIT_FAIL);
+}
+
 void shim_msg_init(const char *argv0)
 {
     const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
 
     if (argv0 && *argv0)
         prog = slash ? slash + 1 : argv0;
+    need_stdio();
     clock_gettime(CLOCK_MONOTONIC, &start);
 }
 

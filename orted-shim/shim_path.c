@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const char standard_dirs[] = "/usr/local/bin:/usr/bin:/bin";
+
 static int check(const char *path)
 {
     struct stat st;
@@ -38,17 +40,11 @@ static int absolute(const char *name, char path[SHIM_PATH_MAX])
     return n < SHIM_PATH_MAX ? 0 : ENOENT;
 }
 
-int shim_path_find(const char *name, char path[SHIM_PATH_MAX])
+/** @param p  directories as in PATH */
+static int find_in(const char *p, const char *name, char path[SHIM_PATH_MAX])
 {
-    const char *p = getenv("PATH");
     int result = ENOENT;
 
-    if (!*name)
-        return ENOENT;
-    if (strchr(name, '/'))
-        return absolute(name, path) ? ENOENT : check(path);
-    if (!p)
-        p = "/usr/local/bin:/usr/bin:/bin";
     for (;;) {
         size_t n = strcspn(p, ":");
         char rel[SHIM_PATH_MAX];
@@ -66,6 +62,17 @@ int shim_path_find(const char *name, char path[SHIM_PATH_MAX])
             return result;
         p += n + 1;
     }
+}
+
+int shim_path_find(const char *name, char path[SHIM_PATH_MAX])
+{
+    const char *p = getenv("PATH");
+
+    if (!*name)
+        return ENOENT;
+    if (strchr(name, '/'))
+        return absolute(name, path) ? ENOENT : check(path);
+    return find_in(p ? p : standard_dirs, name, path);
 }
 
 bool shim_path_own_dir(char dir[SHIM_PATH_MAX])
@@ -217,10 +224,14 @@ bool shim_path_qemu(char path[SHIM_PATH_MAX], int *version, char err[512])
     const char *env = getenv("TOROBUS_QEMU");
     const char *name = env && *env ? env : "qemu-system-x86_64";
     char key[512], text[512], *v;
-    int major, minor;
+    int major, minor, found = shim_path_find(name, path);
     struct stat st;
 
-    switch (shim_path_find(name, path)) {
+    /* mpirun started with an empty environment gives its daemons a PATH of its own directory only
+     */
+    if (found == ENOENT && !strchr(name, '/'))
+        found = find_in(standard_dirs, name, path);
+    switch (found) {
     case 0:
         break;
     case EACCES:

@@ -94,10 +94,13 @@ static int query_job(const char *key, uint32_t query)
 {
     char *list, *line, *save;
     int status = 0;
+    bool gone;
 
     if (!info_is_key(key))
         shim_die(SHIM_EXIT_USAGE, "%s is no job: toro-info --jobs lists them", key);
-    list = info_ask(key, 0, "", NULL);
+    list = info_ask(key, 0, "", &gone);
+    if (!list && gone)
+        shim_die(SHIM_EXIT_FAIL, "there is no job %s (any more); toro-info --jobs lists them", key);
     if (!list)
         return SHIM_EXIT_FAIL;
     for (line = strtok_r(list, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -125,9 +128,15 @@ int main(int argc, char **argv)
     } queries[] = {{"--stacks", TOROBUS_CTL_Q_STACKS},
                    {"--syscalls", TOROBUS_CTL_Q_SYSCALLS},
                    {"--memory", TOROBUS_CTL_Q_MEMORY}};
+    static const char *const alone[] = {"--check", "--settings", "--jobs",
+                                        "--stop",  "--help",     "--version"};
     int status;
 
     shim_msg_init(argv[0]);
+    for (unsigned i = 0; argc > 2 && i < sizeof(alone) / sizeof(alone[0]); i++)
+        if (strcmp(argv[1], alone[i]) == 0)
+            shim_die(SHIM_EXIT_USAGE, "%s takes nothing behind it, but there is \"%s\"", argv[1],
+                     argv[2]);
     if (argc == 2 && strcmp(argv[1], "--settings") == 0) {
         shim_config_need();
         info_settings();

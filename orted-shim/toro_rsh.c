@@ -24,7 +24,8 @@ static const char help[] =
     "ssh:  mpirun --mca plm_rsh_agent toro-rsh --mca orte_launch_agent orted-shim \\\n"
     "             --mca orte_fork_agent toro-run --host vm0:2,vm1:2 PROGRAM\n"
     "Real other machines are not reached: one host per job. An IP address is refused.\n"
-    "Options of ssh that mpirun may pass (-x, -X, -q, -n, -T, -f) are accepted and mean nothing.\n"
+    "Options of ssh that mpirun may pass (-x, -X, -q, -n, -T, -f, -l USER) are accepted and mean\n"
+    "nothing: guests run as you.\n"
     "\n"
     "  --help, --version\n";
 
@@ -90,6 +91,12 @@ int main(int argc, char **argv)
         if (strcmp(argv[0], "--version") == 0) {
             puts("toro-rsh (Torobus) " TOROBUS_VERSION);
             return fflush(stdout) == 0 ? 0 : SHIM_EXIT_FAIL;
+        }
+        if (strcmp(argv[0], "-l") == 0) { /* USER, as in USER@HOST */
+            if (argc == 1)
+                shim_die(SHIM_EXIT_USAGE, "option -l needs a value; see toro-rsh --help");
+            argc--, argv++;
+            continue;
         }
         if (!ignored(argv[0]))
             shim_die(SHIM_EXIT_USAGE, "unknown option %s; see toro-rsh --help", argv[0]);

@@ -158,6 +158,7 @@ mpi_sh = \
     tests/mpi/t-kill-early.sh \
     tests/mpi/t-ends.sh \
     tests/mpi/t-bad.sh \
+    tests/mpi/t-mistakes.sh \
     tests/mpi/t-stencil.sh \
     tests/mpi/t-fortran.sh \
     tests/mpi/t-wide.sh \

@@ -79,7 +79,7 @@ is "$?" 0 "toro-info --watch ends with the job"
 is "$(tail -n 1 "$tmp/watch.out")" "job $key has ended" "and says so"
 like "$(cat "$tmp/watch.out")" "*job $key*sent*0 on vm0 *1 on vm0 *2 on vm1 *" "each rank is there"
 tap_capture "$bin/toro-info" --watch soon
-like "$status $out" "2 toro-info: --watch soon: neither*" "a time that is none"
+like "$status $out" "2 toro-info: --watch soon: give one number*" "a time that is none"
 tap_capture "$bin/toro-info" --watch "$key"
 like "$status $out" "1 toro-info: there is no job $key*" "a job that is no more"
 
