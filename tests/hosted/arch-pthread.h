@@ -71,10 +71,16 @@ uint64_t arch_now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+/** A test that wants to look at the moment in which a core is interrupted. */
+static void (*_Atomic host_on_ipi)(unsigned core);
+
 void arch_ipi(unsigned core)
 {
     struct host_core *c = &host_core[core];
+    void (*look)(unsigned) = atomic_load(&host_on_ipi);
 
+    if (look != NULL)
+        look(core);
     pthread_mutex_lock(&c->lock);
     c->ipi = true;
     pthread_cond_signal(&c->cond);

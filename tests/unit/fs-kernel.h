@@ -37,6 +37,14 @@ void toro_thread_wake(struct toro_thread *t)
     atomic_store(&t->woken, 1);
 }
 
+void toro_ipis_hold(void)
+{
+}
+
+void toro_ipis_release(void)
+{
+}
+
 void toro_block_begin(void)
 {
     atomic_store(&host_thread.woken, 0);

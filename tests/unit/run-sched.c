@@ -197,6 +197,40 @@ static void count(void *arg)
     (void)arg;
 }
 
+/* The woken thread wants the queue's lock, and may have got the host's only CPU with the interrupt:
+ * the waker has to be done with it by then. */
+static struct toro_waitq bell;
+static _Atomic int rung, interrupts, under_lock;
+
+static void look(unsigned core)
+{
+    (void)core;
+    atomic_fetch_add(&interrupts, 1);
+    atomic_fetch_add(&under_lock, (int)atomic_load(&bell.lock.held));
+}
+
+static void wait_for_bell(void *arg)
+{
+    (void)arg;
+    (void)toro_wait_event(&bell, atomic_load(&rung) != 0, UINT64_MAX, false);
+}
+
+static void kick(void)
+{
+    struct toro_thread *t = start(1, wait_for_bell, NULL);
+
+    while (atomic_load(&t->state) != TORO_BLOCKED)
+        toro_yield();
+    atomic_store(&rung, 1);
+    atomic_store(&host_on_ipi, look);
+    toro_wake(&bell, UINT_MAX);
+    atomic_store(&host_on_ipi, NULL);
+    join();
+    t_ok(interrupts == 1 && under_lock == 0,
+         "a core is interrupted for its thread when the queue's lock is free: %d of %d not",
+         under_lock, interrupts);
+}
+
 static void wakes(void)
 {
     pairs(0, 1, 1, "two threads on two cores hand over 6000 times");
@@ -212,6 +246,7 @@ static void wakes(void)
         start(i % CORES, count, NULL);
     join();
     t_eq(counter, 24000, "a mutex lets one in at a time");
+    kick();
 }
 
 /* --- time
@@ -383,6 +418,7 @@ int main(void)
     host_init(CORES);
     toro_waitq_init(&all_done);
     toro_waitq_init(&store);
+    toro_waitq_init(&bell);
     toro_mutex_init(&mutex);
     arch_start_cores(CORES);
     toro_kthread("body", 0, body, NULL);

@@ -52,6 +52,35 @@ static void push_local(struct toro_core *c, struct toro_thread *t)
     fifo_push(t->proc != NULL && !t->visiting ? &c->user : &c->kernel, t);
 }
 
+static void interrupt_core(unsigned core)
+{
+    struct toro_core *me = toro_core_self();
+
+    if (me->holds != 0)
+        me->held |= 1ull << core;
+    else
+        arch_ipi(core);
+}
+
+void toro_ipis_hold(void)
+{
+    toro_core_self()->holds++;
+}
+
+void toro_ipis_release(void)
+{
+    struct toro_core *me = toro_core_self();
+
+    if (--me->holds != 0)
+        return;
+    while (me->held != 0) {
+        unsigned core = (unsigned)__builtin_ctzll(me->held);
+
+        me->held &= me->held - 1;
+        arch_ipi(core);
+    }
+}
+
 void toro_thread_ready(struct toro_thread *t)
 {
     unsigned core = t->core; /* once it is queued, t may run, move and end */
@@ -71,7 +100,7 @@ void toro_thread_ready(struct toro_thread *t)
                                                   memory_order_relaxed));
     /* Whoever made the list non-empty has sent the interrupt already. */
     if (head == NULL && atomic_load_explicit(&c->polling, memory_order_seq_cst) == 0)
-        arch_ipi(core);
+        interrupt_core(core);
 }
 
 void toro_sched_drain(struct toro_core *c)

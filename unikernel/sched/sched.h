@@ -28,6 +28,8 @@ struct toro_core {
     uint64_t guard_at;             /**< when guarded must give way, 0 = nobody waits */
     struct toro_thread *guarded;   /**< user thread that guard_at is about */
     _Atomic unsigned ipis;         /**< interrupts from other cores so far */
+    unsigned holds;                /**< toro_ipis_hold() that have not ended */
+    uint64_t held;                 /**< cores to be interrupted at the end of the last */
     /* Timers: the list is sorted; the lock is for cancels from other cores. */
     struct toro_spinlock timer_lock;
     struct toro_list timers; /**< set up at first use */

@@ -32,6 +32,7 @@ void toro_wait_del(struct toro_waiter *w)
 
 void toro_wake(struct toro_waitq *q, unsigned n)
 {
+    toro_ipis_hold(); /* the woken thread takes the lock to unlink its waiter */
     toro_spin_lock(&q->lock);
     toro_list_each_safe(&q->waiters, it, nx)
     {
@@ -46,4 +47,5 @@ void toro_wake(struct toro_waitq *q, unsigned n)
         }
     }
     toro_spin_unlock(&q->lock);
+    toro_ipis_release();
 }

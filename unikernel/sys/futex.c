@@ -51,6 +51,7 @@ static struct bucket *bucket_of(uint64_t addr)
 
 static void lock(struct bucket *b)
 {
+    toro_ipis_hold(); /* who is woken takes the lock, too */
     toro_spin_lock(&b->lock);
     if (b->waiters.next == NULL)
         toro_list_init(&b->waiters);
@@ -59,6 +60,7 @@ static void lock(struct bucket *b)
 static void unlock(struct bucket *b)
 {
     toro_spin_unlock(&b->lock);
+    toro_ipis_release();
 }
 
 /* Both, in one order everywhere. */

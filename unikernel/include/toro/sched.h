@@ -86,6 +86,13 @@ uint64_t toro_thread_cpu_ns(const struct toro_thread *t);
 void toro_thread_ready(struct toro_thread *t);
 /** Wake t if it blocks or is about to. Any core, interrupt context too. */
 void toro_thread_wake(struct toro_thread *t);
+/** From here to toro_ipis_release(), wakes do not interrupt other cores yet; they nest, and nothing
+ * may block in between. For who wakes while it holds a spin lock that the woken thread wants: if
+ * the host has no CPU for both cores, it gives the one of the waker to the woken core at once,
+ * which then spins for the rest of its time on a lock that nobody can release. */
+void toro_ipis_hold(void);
+/** Send now what was held back. Call with the lock released. */
+void toro_ipis_release(void);
 /** Give the core to others if any is ready. */
 void toro_yield(void);
 /** Block until woken, interrupted or `deadline` (arch_now_ns() time; UINT64_MAX none) has passed.
