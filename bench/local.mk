@@ -4,6 +4,7 @@
 #   make bench          all configurations and tests, alternating
 #   make bench-quick    a subset of some six minutes
 #   make bench-launch   how long launches and MPI_Init take (bench/launch)
+#   make bench-count    instructions of one-sided operations, in a Torobus and in a Linux guest
 #   make bench-kernel   what the kernel itself costs, against a Linux guest (kernel/run)
 #   BENCH_FLAGS='...'   more options for bench/run (bench/run --help)
 
@@ -22,6 +23,10 @@ bench bench-quick: all bench/torobench tests/mpi/region-make
 	    $(if $(filter bench-quick,$@),--quick) $(BENCH_FLAGS)
 .PHONY: bench bench-quick
 
+bench-count: all bench/torobench
+	$(bench_env) $(SHELL) $(srcdir)/bench/count
+.PHONY: bench-count
+
 bench-launch: all tests/mpi/init-time
 	$(bench_env) $(SHELL) $(srcdir)/bench/launch $(BENCH_FLAGS)
 .PHONY: bench-launch
@@ -39,7 +44,7 @@ bench-kernel: all bench/kernel/kernel
 
 # What the driver unpacks and writes, its last report included.
 bench-clean:
-	rm -rf bench/linux bench/results
+	rm -rf bench/linux bench/results bench/counts
 clean-local: bench-clean
 .PHONY: bench-clean
 

@@ -21,7 +21,7 @@ static const size_t max_slots_bytes = 16 << 20;
 struct options {
     size_t min, max;
     int warmup, iterations, rounds;
-    bool validate;
+    bool validate, ticks;
 };
 
 static const struct tb_test *find(const char *name)
@@ -37,7 +37,7 @@ static void usage(FILE *f)
 {
     fprintf(f,
             "Usage: torobench TEST [-m [MIN:]MAX] [-x WARMUP] [-i ITERATIONS] [-r ROUNDS]\n"
-            "                 [-W WINDOW] [-w allocate|create] [-c | -C]\n\n"
+            "                 [-W WINDOW] [-w allocate|create] [-c | -C] [-t]\n\n"
             "  -m  sizes in bytes, doubled from MIN to MAX; one number is the largest\n"
             "  -x  iterations before the clock runs (default a tenth of -i)\n"
             "  -i  iterations per size (default 5000; fewer for large messages)\n"
@@ -46,7 +46,9 @@ static void usage(FILE *f)
             "worst\n"
             "  -W  messages in flight in bandwidth tests (default 64)\n"
             "  -w  how one-sided tests get their window\n"
-            "  -c  compare what arrives with what was sent (default); -C: do not\n\nTests:");
+            "  -c  compare what arrives with what was sent (default); -C: do not\n"
+            "  -t  ticks of the TSC for microseconds: instructions, under QEMU's -icount shift=0\n"
+            "\nTests:");
     for (int s = 0; s < SUITES; s++)
         for (const struct tb_test *test = suites[s]; test->name; test++)
             fprintf(f, " %s", test->name);
@@ -89,7 +91,7 @@ static void parse(int argc, char **argv, struct options *o, struct tb *t)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "m:x:i:r:W:w:cCh")) != -1) {
+    while ((c = getopt(argc, argv, "m:x:i:r:W:w:cCth")) != -1) {
         switch (c) {
         case 'm':
             parse_sizes(optarg, o);
@@ -116,6 +118,9 @@ static void parse(int argc, char **argv, struct options *o, struct tb *t)
         case 'c':
         case 'C':
             o->validate = c == 'c';
+            break;
+        case 't':
+            o->ticks = true;
             break;
         default:
             usage(c == 'h' ? stdout : stderr);
@@ -266,9 +271,9 @@ static void print_row(const struct tb_test *test, const struct tb *t, const stru
     fflush(stdout);
 }
 
-static void print_head(const struct tb_test *test, const struct tb *t)
+static void print_head(const struct tb_test *test, const struct tb *t, bool ticks)
 {
-    const char *unit = test->unit == TB_US ? "Latency (us)" : "Bandwidth MB/s";
+    const char *unit = test->unit != TB_US ? "Bandwidth MB/s" : ticks ? "Ticks" : "Latency (us)";
 
     printf("# Torobus %s\n# %d ranks; median, least and most of all rounds\n", test->title,
            t->ranks);
@@ -343,13 +348,13 @@ int main(int argc, char **argv)
     fit(test, &t, &o);
     if (!test->max)
         o.min = o.max = 0;
-    tb_clock_init();
+    tb_clock_init(o.ticks);
     t.out = buffer(&t, room(test, &t, &o, test->out));
     t.in = buffer(&t, room(test, &t, &o, test->in));
     if (test->win != TB_NONE)
         tb_win_open(&t, room(test, &t, &o, test->win));
     if (t.rank == 0)
-        print_head(test, &t);
+        print_head(test, &t, o.ticks);
     for (t.bytes = o.min; t.bytes <= o.max; t.bytes = next_size(t.bytes))
         run_size(test, &t, &o);
     if (test->win != TB_NONE)

@@ -58,8 +58,8 @@ extern const struct tb_test tb_pt2pt_tests[], tb_rma_tests[], tb_coll_tests[], t
 
 /** Seconds. Reads the TSC, so that the clock source of a guest's kernel plays no part. */
 double tb_now(void);
-/** Find out how fast the TSC is; before the first tb_now(). */
-void tb_clock_init(void);
+/** Find out how fast the TSC is; before the first tb_now(). With ticks each counts as 1 us. */
+void tb_clock_init(bool ticks);
 
 /** The seed of what goes from a rank to another in this round. */
 uint64_t tb_seed(const struct tb *t, int src, int dst);
