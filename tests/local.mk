@@ -125,7 +125,8 @@ shim_sh = \
     tests/shim/t-foreign.sh \
     tests/shim/t-hostile.sh \
     tests/shim/t-kill.sh \
-    tests/shim/t-mpirun.sh
+    tests/shim/t-mpirun.sh \
+    tests/shim/t-native.sh
 
 mpi_sh = \
     tests/mpi/t-launch.sh \
@@ -187,6 +188,7 @@ fuzz_names = \
     elf \
     keeper \
     lock \
+    native \
     p9 \
     pmix \
     proxy \
