@@ -51,7 +51,8 @@ fi
 configure_it()
 {
     cd "$out/build"
-    "$tests/configure" --with-mpi="$TORO_PREFIX" CC=mpicc F77=mpifort FC=mpifort CFLAGS='-O1 -w' \
+    "$tests/configure" --with-mpi="$TORO_PREFIX" CC=mpicc CFLAGS='-O1 -w' \
+        F77=mpifort FC=mpifort FFLAGS=-fallow-argument-mismatch FCFLAGS=-fallow-argument-mismatch \
         CPPFLAGS='-DOMPI_OMIT_MPI1_COMPAT_DECLS=1 -DMPI_Type_hvector=MPI_Type_create_hvector
             -DMPI_Type_hindexed=MPI_Type_create_hindexed' \
         --enable-strictmpi --enable-threads=multiple --enable-romio --disable-part \

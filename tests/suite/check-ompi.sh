@@ -20,6 +20,13 @@ done
 for name in hello_c ring_c connectivity_c spc_example; do
     mpicc -O2 -o "$out/bin/examples/$name" "$TORO_OMPI_SOURCE/examples/$name.c"
 done
+# Without Fortran they are not there, and run-suite skips them.
+if [ -f "$TORO_PREFIX/lib/mpi.mod" ]; then
+    for file in hello_mpifh.f hello_usempi.f90 hello_usempif08.f90 ring_mpifh.f ring_usempi.f90 \
+        ring_usempif08.f90; do
+        mpifort -O2 -o "$out/bin/examples/${file%.*}" "$TORO_OMPI_SOURCE/examples/$file"
+    done
+fi
 
 exec "$TORO_SRC/tests/run-suite" "$here" --bin "$out/bin" --rule status --known "$here/known" \
     --logs "$out/logs" --tap "$out/ompi.tap" --junit "$out/ompi.xml" --table "$out/ompi.md" \
