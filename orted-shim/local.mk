@@ -11,6 +11,12 @@ shim_libs = orted-shim/libshim.a $(LIBEVENT_LIBS) $(PMIX_LIBS) $(HWLOC_LIBS) $(J
 
 orted_shim_libshim_a_CPPFLAGS = $(shim_cppflags)
 orted_shim_libshim_a_SOURCES = \
+    orted-shim/family.c \
+    orted-shim/family.h \
+    orted-shim/family_data.c \
+    orted-shim/family_info.c \
+    orted-shim/family_names.c \
+    orted-shim/family_spawn.c \
     orted-shim/keeper.h \
     orted-shim/keeper_attach.c \
     orted-shim/keeper_bind.c \

@@ -9,6 +9,7 @@
 #include "shim_qemuargv.h"
 #include "shim_sink.h"
 #include "shim_source.h"
+#include "torobus/pmix.h"
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -64,9 +65,11 @@ struct proxy {
     struct proxy_pmix *pmix;   /**< from the first upcall on */
     struct proxy_locks *locks; /**< from the first lock on */
     void (*on_end)(struct proxy *p);
-    void (*on_gone)(struct proxy *p); /**< the keeper has closed the connection after the end */
-    /** No host server: the rank asked for the end of the job with this status. */
-    void (*on_abort)(struct proxy *p, int status);
+    void (*on_gone)(struct proxy *p);    /**< the keeper has closed the connection after the end */
+    void (*on_started)(struct proxy *p); /**< it enters its program; may be NULL */
+    /** This process is the PMIx server of the rank (toro-run -n). Takes over body; NULL: the
+     * launcher's server is. */
+    void (*on_pmix)(struct proxy *p, const struct torobus_pmix_hdr *h, char *body);
     void *owner;
 };
 
@@ -85,6 +88,8 @@ bool proxy_start(struct proxy *p, int fd, struct shim_sink *out, struct shim_sin
 void proxy_send(struct proxy *p, uint16_t type, uint32_t arg, const void *body, uint32_t len);
 /** Pass a signal on to the rank; before it runs, SIGTERM and the like end the proxy at once. */
 void proxy_signal(struct proxy *p, int sig);
+/** Free what it has. Caller: on_gone and on_end were called, or it was never started. */
+void proxy_close(struct proxy *p);
 /** End without the guest's word: code as in struct proxy. */
 void proxy_end(struct proxy *p, int code);
 /** Tell the keeper that nothing more comes; on_gone is called when it has let go. */

@@ -122,6 +122,8 @@ static bool small_frame(struct proxy *p, const struct torobus_ctl_hdr *h, const 
             return false;
         shim_step("rank %u: enters the program", p->world_rank);
         p->state = PROXY_RUNNING;
+        if (p->on_started)
+            p->on_started(p);
         if ((p->job->flags & TOROBUS_START_STOP) != 0 &&
             h->len == sizeof(struct torobus_ctl_started))
             proxy_gdb(p, (const struct torobus_ctl_started *)body);
@@ -240,6 +242,17 @@ static void on_written(struct shim_stream *st, uint32_t bytes, void *arg)
     if (bytes && p->state < PROXY_ENDED)
         proxy_send(p, TOROBUS_CTL_CREDIT, stream << 24 | bytes, NULL, 0);
     check_finished(p);
+}
+
+void proxy_close(struct proxy *p)
+{
+    if (p->bev)
+        bufferevent_free(p->bev);
+    p->bev = NULL;
+    if (p->out.sink)
+        shim_stream_close(&p->out);
+    if (p->err.sink)
+        shim_stream_close(&p->err);
 }
 
 bool proxy_start(struct proxy *p, int fd, struct shim_sink *out, struct shim_sink *err,

@@ -214,21 +214,6 @@ static bool well_formed(const struct torobus_pmix_hdr *h, const char *body, uint
     return r == TOROBUS_AGAIN;
 }
 
-/** Without a host server the kernel answers everything itself; only ABORT concerns the launcher. */
-static void no_server(struct proxy *p, const struct torobus_pmix_hdr *h)
-{
-    struct torobus_pmix_hdr reply = {.op = h->op,
-                                     .flags = TOROBUS_PMIX_F_REPLY,
-                                     .id = h->id,
-                                     .status = TOROBUS_PMIX_ERR_NOT_SUPPORTED};
-
-    if (h->op == TOROBUS_PMIX_ABORT)
-        reply.status = TOROBUS_PMIX_SUCCESS;
-    proxy_send(p, TOROBUS_CTL_PMIX, 0, &reply, sizeof(reply));
-    if (h->op == TOROBUS_PMIX_ABORT && p->on_abort)
-        p->on_abort(p, h->status);
-}
-
 void proxy_pmix_message(struct proxy *p, void *frame, uint32_t len)
 {
     struct torobus_pmix_hdr h;
@@ -243,16 +228,15 @@ void proxy_pmix_message(struct proxy *p, void *frame, uint32_t len)
         return;
     }
     trace(p, &h);
-    if (!(p->job->flags & TOROBUS_START_HOSTED)) {
-        no_server(p, &h);
-        free(frame);
+    /* items are 8-byte aligned behind the header, which is 16 bytes long */
+    memmove(frame, (char *)frame + sizeof(h), h.len);
+    if (p->on_pmix) {
+        p->on_pmix(p, &h, frame);
         return;
     }
     r = calloc(1, sizeof(*r));
     if (!r || (!q.running && !start(p)))
         shim_die(SHIM_EXIT_FAIL, "no memory or thread for PMIx");
-    /* items are 8-byte aligned behind the header, which is 16 bytes long */
-    memmove(frame, (char *)frame + sizeof(h), h.len);
     r->px = &q.px;
     r->hdr = h;
     r->body = frame;

@@ -52,6 +52,8 @@ struct proxy_pmix {
 /* proxy_pmix_msg.c */
 bool pbuf_item(struct pbuf *b, const char *key, uint32_t rank, uint8_t type, const void *value,
                uint32_t len);
+/** Append a copy of an item, as one of this rank. */
+bool pbuf_copy(struct pbuf *b, const struct torobus_pmix_item *it, uint32_t rank);
 bool pbuf_u32(struct pbuf *b, const char *key, uint32_t rank, uint8_t type, uint32_t value);
 void pbuf_free(struct pbuf *b);
 /** Walk the items of a request's body. @return false at the end. */

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool pbuf_item(struct pbuf *b, const char *key, uint32_t rank, uint8_t type, const void *value,
-               uint32_t len)
+static bool append(struct pbuf *b, const char *key, size_t klen, uint32_t rank, uint8_t type,
+                   const void *value, uint32_t len)
 {
-    size_t klen = strlen(key);
     struct torobus_pmix_item it = {.klen = (uint16_t)klen, .type = type, .rank = rank, .vlen = len};
     uint64_t size;
 
@@ -37,6 +36,18 @@ bool pbuf_item(struct pbuf *b, const char *key, uint32_t rank, uint8_t type, con
         memcpy(b->p + b->len + sizeof(it) + klen, value, len);
     b->len += (uint32_t)size;
     return true;
+}
+
+bool pbuf_item(struct pbuf *b, const char *key, uint32_t rank, uint8_t type, const void *value,
+               uint32_t len)
+{
+    return append(b, key, strlen(key), rank, type, value, len);
+}
+
+bool pbuf_copy(struct pbuf *b, const struct torobus_pmix_item *it, uint32_t rank)
+{
+    return append(b, torobus_pmix_item_key(it), it->klen, rank, it->type,
+                  torobus_pmix_item_value(it), it->vlen);
 }
 
 bool pbuf_u32(struct pbuf *b, const char *key, uint32_t rank, uint8_t type, uint32_t value)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* toro-run -n: a job without mpirun. The same keeper, all proxies in this process. */
+/* toro-run -n: a job without mpirun, and those that it starts itself. The same keeper, all proxies
+ * in this process. */
+#include "family.h"
 #include "run.h"
 
 #include "shim_attach.h"
@@ -16,10 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/** Job id of every stand-alone job: family 1, job 1. */
-#define NSPACE    "65537"
-
-#define WHOLE_JOB UINT32_MAX
+#define WHOLE_JOB UINT64_MAX
 
 /** Between asking the ranks to end, ending them, and not waiting for them any longer. */
 static const struct timeval patience = {.tv_sec = 1};
@@ -30,32 +29,54 @@ static const struct timeval leave_limit = {.tv_sec = 5};
 
 struct alone {
     struct event_base *base;
-    struct proxy *proxy;
-    struct shim_env *env;
-    uint32_t n, nfinished, ngone;
+    struct family family;
+    const struct run_options *o;
+    struct shim_sink out, err;
+    char transports[40];
+    pid_t keeper;
     int status;         /**< of the lowest rank that failed by itself */
-    uint32_t status_of; /**< that rank; or WHOLE_JOB (MPI_Abort, Ctrl-C) */
+    uint64_t status_of; /**< that rank, the job in front; or WHOLE_JOB (MPI_Abort, Ctrl-C) */
     int urgency;        /**< how hard the ranks have been asked to end */
     struct event *timer;
 };
 
+static uint64_t name_of(const struct family_rank *r)
+{
+    return (uint64_t)r->job->number << 32 | r->rank;
+}
+
+/** Whether all ranks of all jobs have ended, and have been let go by the keeper. */
+static bool all_ended(const struct alone *a, bool gone)
+{
+    for (const struct family_job *j = a->family.jobs; j; j = j->next)
+        if (j->nfinished < j->n || (gone && j->ngone < j->n))
+            return false;
+    return true;
+}
+
 static void finish_check(struct alone *a)
 {
-    if (a->nfinished == a->n && a->ngone == a->n)
+    if (all_ended(a, true))
         event_base_loopbreak(a->base);
+}
+
+static void press_job(struct family_job *j, int urgency)
+{
+    static const int how[] = {0, SIGTERM, SIGKILL};
+
+    for (uint32_t i = 0; i < j->n; i++) {
+        if (urgency < 3)
+            proxy_signal(&j->rank[i].proxy, how[urgency]);
+        else
+            proxy_end(&j->rank[i].proxy, PROXY_SIGNALED + SIGKILL);
+    }
 }
 
 static void press(struct alone *a)
 {
-    static const int how[] = {0, SIGTERM, SIGKILL};
-
     a->urgency++;
-    for (uint32_t i = 0; i < a->n; i++) {
-        if (a->urgency < 3)
-            proxy_signal(&a->proxy[i], how[a->urgency]);
-        else
-            proxy_end(&a->proxy[i], PROXY_SIGNALED + SIGKILL);
-    }
+    for (struct family_job *j = a->family.jobs; j; j = j->next)
+        press_job(j, a->urgency);
     if (a->urgency < 3)
         evtimer_add(a->timer, &patience);
 }
@@ -66,57 +87,86 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (a->nfinished == a->n)
+    if (all_ended(a, false))
         event_base_loopbreak(a->base); /* the keeper takes too long; it is dying anyway */
     else
         press(a);
 }
 
-static void on_end(struct proxy *p)
+/** How a rank's end counts. */
+static void note_status(struct alone *a, const struct family_rank *r)
 {
-    struct alone *a = p->owner;
-
+    const struct proxy *p = &r->proxy;
     /* what a rank that was told to end answers says nothing about it */
     bool told =
         a->urgency > 0 && (p->code == PROXY_SIGNALED + SIGTERM ||
                            p->code == PROXY_SIGNALED + SIGKILL || p->code == HEARD_OF_ABORT);
 
-    a->nfinished++;
+    if (a->status != 0 && (told || a->status_of == WHOLE_JOB || name_of(r) >= a->status_of))
+        return;
+    a->status = p->code > PROXY_SIGNALED ? 128 + p->code - PROXY_SIGNALED : p->code;
+    a->status_of = name_of(r);
+    if (p->code > PROXY_SIGNALED && a->urgency == 0)
+        shim_error("rank %u on guest %s was ended by signal %d (%s)", p->world_rank, p->job->node,
+                   p->code - PROXY_SIGNALED, strsignal(p->code - PROXY_SIGNALED));
+}
+
+static void on_end(struct proxy *p)
+{
+    struct family_rank *r = p->owner;
+    struct family_job *j = r->job;
+    struct alone *a = j->family->owner;
+    bool counts = j->state == FAMILY_RUNNING || !*j->parent;
+    /* the first job's kernel sees to that itself */
+    bool improper = p->code == 0 && r->inited && *j->parent;
+
+    j->nfinished++;
     proxy_leave(p);
-    if (p->code != 0 &&
-        (a->status == 0 || (!told && a->status_of != WHOLE_JOB && p->world_rank < a->status_of))) {
-        a->status = p->code > PROXY_SIGNALED ? 128 + p->code - PROXY_SIGNALED : p->code;
-        a->status_of = p->world_rank;
-        if (p->code > PROXY_SIGNALED && a->urgency == 0)
-            shim_error("rank %u on guest %s was ended by signal %d (%s)", p->world_rank,
-                       p->job->node, p->code - PROXY_SIGNALED, strsignal(p->code - PROXY_SIGNALED));
+    if (improper) {
+        p->code = 1;
+        if (a->urgency == 0)
+            shim_error("rank %u on guest %s ended without MPI_Finalize; that ends the job",
+                       p->world_rank, p->job->node);
     }
-    if (a->nfinished == a->n) {
+    if (p->code != 0 && counts)
+        note_status(a, r);
+    family_ended(r, p->code != 0 && counts);
+    if (all_ended(a, false)) {
         evtimer_add(a->timer, &leave_limit);
         finish_check(a);
-    } else if (p->code != 0 && a->urgency == 0) {
+    } else if (p->code != 0 && counts && a->urgency == 0) {
         press(a);
     }
 }
 
 static void on_gone(struct proxy *p)
 {
-    struct alone *a = p->owner;
+    struct family_rank *r = p->owner;
 
-    a->ngone++;
-    finish_check(a);
+    r->job->ngone++;
+    finish_check(r->job->family->owner);
 }
 
-static void on_abort(struct proxy *p, int status)
+static void on_started(struct proxy *p)
 {
-    struct alone *a = p->owner;
+    family_started(p->owner);
+}
+
+static void on_pmix(struct proxy *p, const struct torobus_pmix_hdr *h, char *body)
+{
+    family_message(p->owner, h, body);
+}
+
+static void on_abort(struct family_rank *r, int status)
+{
+    struct alone *a = r->job->family->owner;
 
     /* when the job is ending already, this is an answer to that */
     if (a->urgency == 0) {
         a->status = status & 0xff ? status & 0xff : 1;
         a->status_of = WHOLE_JOB;
     }
-    shim_error("rank %u called MPI_Abort with status %d", p->world_rank, status);
+    shim_error("rank %u called MPI_Abort with status %d", r->rank, status);
     if (a->urgency == 0)
         press(a);
 }
@@ -135,12 +185,13 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
         press(a);
         return;
     }
-    if (ends && a->nfinished == a->n) {
+    if (ends && all_ended(a, false)) {
         event_base_loopbreak(a->base);
         return;
     }
-    for (uint32_t i = 0; i < a->n; i++)
-        proxy_signal(&a->proxy[i], (int)sig);
+    for (struct family_job *j = a->family.jobs; j; j = j->next)
+        for (uint32_t i = 0; i < j->n; i++)
+            proxy_signal(&j->rank[i].proxy, (int)sig);
     if (sig == SIGTSTP)
         raise(SIGSTOP);
 }
@@ -154,31 +205,80 @@ static void random_transports(char text[40])
     snprintf(text, 40, "%016" PRIx64 "-%016" PRIx64, r[0], r[1]);
 }
 
-static void start_rank(struct alone *a, const struct run_options *o, struct proxy_job *job,
-                       uint32_t i, const char *transports, int fd, struct shim_sink *out,
-                       struct shim_sink *err)
+/** The rank's environment: toro-run's, what its application adds, and its place. */
+static bool environment(struct alone *a, struct family_rank *r)
 {
-    struct proxy *p = &a->proxy[i];
-    const struct shim_rank_place place = {.world_rank = i,
-                                          .world_size = a->n,
-                                          .local_rank = i,
-                                          .local_size = a->n,
-                                          .nspace = NSPACE,
-                                          .transports = transports};
+    const struct family_app *app = &r->job->app[r->app];
+    const struct shim_rank_place place = {.world_rank = r->rank,
+                                          .world_size = r->job->n,
+                                          .local_rank = r->rank,
+                                          .local_size = r->job->n,
+                                          .app = r->app,
+                                          .nspace = r->job->nspace,
+                                          .transports = a->transports};
+    bool ok = shim_env_copy(&r->env, a->o->env.v);
 
-    if (!shim_env_copy(&a->env[i], o->env.v) || !shim_env_for_rank(&a->env[i], &place))
+    for (unsigned i = 0; ok && i < app->env.n; i++) {
+        char *eq = strchr(app->env.v[i], '=');
+
+        *eq = '\0';
+        ok = shim_env_set(&r->env, app->env.v[i], eq + 1, true);
+        *eq = '=';
+    }
+    return ok && shim_env_for_rank(&r->env, &place);
+}
+
+static void start_rank(struct alone *a, struct family_rank *r, int fd)
+{
+    bool first = !*r->job->parent;
+
+    if (!environment(a, r))
         shim_die(SHIM_EXIT_FAIL, "no memory");
-    *p = (struct proxy){.base = a->base,
-                        .job = job,
-                        .rank = i,
-                        .world_rank = i,
-                        .env = a->env[i].v,
-                        .on_end = on_end,
-                        .on_gone = on_gone,
-                        .on_abort = on_abort,
-                        .owner = a};
-    if (!proxy_start(p, fd, out, err, i == 0))
+    r->proxy = (struct proxy){.base = a->base,
+                              .job = &r->job->app[r->app].job,
+                              .rank = r->rank,
+                              .world_rank = r->rank,
+                              .env = r->env.v,
+                              .on_end = on_end,
+                              .on_gone = on_gone,
+                              .on_started = on_started,
+                              .on_pmix = on_pmix,
+                              .owner = r};
+    if (!proxy_start(&r->proxy, fd, &a->out, &a->err, first && r->rank == 0))
         shim_die(SHIM_EXIT_FAIL, "no memory");
+}
+
+static bool start_job(struct family_job *j, char err[256])
+{
+    struct alone *a = j->family->owner;
+    bool first = !*j->parent;
+    int fd[TOROBUS_MAX_CORES];
+
+    /* all or none */
+    for (uint32_t i = 0; i < j->n; i++) {
+        fd[i] = shim_attach(a->family.model->key, first, first && i == 0 ? &a->keeper : NULL, err);
+        if (fd[i] < 0) {
+            while (i > 0)
+                close(fd[--i]);
+            return false;
+        }
+    }
+    if (!first)
+        a->out.by_lines = a->err.by_lines = true;
+    for (uint32_t i = 0; i < j->n; i++)
+        start_rank(a, &j->rank[i], fd[i]);
+    return true;
+}
+
+/** It could not be started: none of its ranks is to stay. */
+static void drop_job(struct family_job *j)
+{
+    press_job(j, 3);
+}
+
+static bool ending(const struct family *f)
+{
+    return ((const struct alone *)f->owner)->urgency > 0;
 }
 
 /** Wait for the keeper that we started, so that nothing of the job is left when we end. */
@@ -190,35 +290,39 @@ static void reap_keeper(pid_t pid)
 
 int run_alone(const struct run_options *o, struct proxy_job *job)
 {
-    struct alone a = {.n = o->n, .base = event_base_new()};
-    struct shim_sink out, err;
-    char transports[40], msg[256];
-    pid_t keeper = -1;
+    struct alone a = {.o = o, .base = event_base_new(), .keeper = -1};
+    struct family_job *j;
+    char msg[256];
 
     if (!shim_job_key_random(job->key))
         shim_die(SHIM_EXIT_FAIL, "no random bytes: %s", strerror(errno));
-    random_transports(transports);
+    random_transports(a.transports);
     job->world_size = job->local_size = o->n;
     run_bind(o, job);
-    a.proxy = calloc(o->n, sizeof(*a.proxy));
-    a.env = calloc(o->n, sizeof(*a.env));
+    a.family = (struct family){.base = a.base,
+                               .model = job,
+                               .start = start_job,
+                               .drop = drop_job,
+                               .abort = on_abort,
+                               .ending = ending,
+                               .owner = &a};
+    j = family_job_new(&a.family, o->n, 1);
     a.timer = a.base ? evtimer_new(a.base, on_timer, &a) : NULL;
-    if (!a.proxy || !a.env || !a.timer || !shim_sink_open(&out, a.base, STDOUT_FILENO, o->n > 1) ||
-        !shim_sink_open(&err, a.base, STDERR_FILENO, o->n > 1))
+    if (!j || !a.timer || !shim_sink_open(&a.out, a.base, STDOUT_FILENO, o->n > 1) ||
+        !shim_sink_open(&a.err, a.base, STDERR_FILENO, o->n > 1))
         shim_die(SHIM_EXIT_FAIL, "no memory or descriptors");
+    j->app[0].job = *job;
+    j->app[0].n = o->n;
+    for (uint32_t i = 0; i < o->n; i++)
+        j->rank[i].app_rank = i;
     for (const int *s = run_signals; *s; s++)
         event_add(evsignal_new(a.base, *s, on_signal, &a), NULL);
-    for (uint32_t i = 0; i < o->n; i++) {
-        int fd = shim_attach(job->key, true, i == 0 ? &keeper : NULL, msg);
-
-        if (fd < 0)
-            shim_die(SHIM_EXIT_FAIL, "%s", msg);
-        start_rank(&a, o, job, i, transports, fd, &out, &err);
-    }
+    if (!start_job(j, msg))
+        shim_die(SHIM_EXIT_FAIL, "%s", msg);
     event_base_dispatch(a.base);
     if (o->keep_s == 0)
-        reap_keeper(keeper);
-    if (a.status == 0 && (out.error || err.error))
+        reap_keeper(a.keeper);
+    if (a.status == 0 && (a.out.error || a.err.error))
         a.status = SHIM_EXIT_FAIL; /* output is lost, and the line that says so was printed */
     shim_step("ends with status %d", a.status);
     return a.status;

@@ -97,7 +97,9 @@ static bool set_job(struct shim_env *e, const struct shim_rank_place *r)
            set_u32(e, "OMPI_UNIVERSE_SIZE", r->world_size, true) &&
            set_u32(e, "OMPI_MCA_orte_ess_node_rank", r->local_rank, true) &&
            shim_env_set(e, "OMPI_MCA_orte_num_nodes", "1", true) &&
-           shim_env_set(e, "OMPI_MCA_orte_app_num", "0", true) &&
+           set_u32(e, "OMPI_MCA_orte_app_num", r->app, true) &&
+           set_u32(e, "OMPI_MCA_orte_ess_num_procs", r->world_size, true) &&
+           set_u32(e, "OMPI_APP_CTX_NUM_PROCS", r->world_size, true) &&
            shim_env_set(e, "OMPI_MCA_ess", "^singleton", false);
 }
 

@@ -21,6 +21,7 @@ void shim_env_free(struct shim_env *e);
 struct shim_rank_place {
     uint32_t world_rank, world_size;
     uint32_t local_rank, local_size;
+    uint32_t app;           /**< number of its application */
     const char *nspace;     /**< decimal job id; NULL: the environment came from mpirun */
     const char *transports; /**< key of orte_precondition_transports, or NULL */
 };

@@ -251,3 +251,24 @@ bool shim_stream_empty(const struct shim_stream *st)
 {
     return evbuffer_get_length(st->buf) == 0;
 }
+
+void shim_stream_close(struct shim_stream *st)
+{
+    struct shim_sink *s = st->sink;
+
+    for (struct shim_stream **p = &s->streams; *p; p = &(*p)->next) {
+        if (*p == st) {
+            *p = st->next;
+            break;
+        }
+    }
+    if (s->owner == st) {
+        s->owner = NULL;
+        evtimer_del(s->owner_timer);
+    }
+    if (st->buf)
+        evbuffer_free(st->buf);
+    if (st->timer)
+        event_free(st->timer);
+    memset(st, 0, sizeof(*st));
+}

@@ -52,6 +52,8 @@ bool shim_stream_open(struct shim_stream *st, struct shim_sink *s,
 void shim_stream_put(struct shim_stream *st, struct evbuffer *in, uint32_t bytes);
 /** Nothing more comes; `written` is called a last time with 0 bytes when all has left. */
 void shim_stream_finish(struct shim_stream *st);
+/** Free it; what has not been written is lost. */
+void shim_stream_close(struct shim_stream *st);
 /** Whether all that was put has left. */
 bool shim_stream_empty(const struct shim_stream *st);
 

@@ -86,6 +86,7 @@ static void remember(unsigned index, uint32_t local_size)
         n++;
     if (n >= local_size) {
         toro_pmix.ended = 0;
+        toro_pmix.family = false;
         toro_pmix_publish_clear();
     }
 }
@@ -145,6 +146,7 @@ void toro_pmix_reset(void)
     toro_spin_lock(&toro_pmix.lock);
     (void)toro_pmix_farewells(UINT64_MAX);
     toro_pmix.ended = 0;
+    toro_pmix.family = false;
     toro_pmix_publish_clear();
     toro_spin_unlock(&toro_pmix.lock);
     toro_pmix_flush();

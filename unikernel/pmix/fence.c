@@ -88,7 +88,7 @@ bool toro_pmix_fence(struct pmix_client *c, const struct pmix_msg *m)
     uint64_t want;
 
     if (c->job->npeers == 0 || !participants(c, m, &want)) {
-        if (toro_pmix_is_hosted(c))
+        if (toro_pmix_asks(c))
             return false;
         toro_pmix_reply(c, m->h.op, m->h.id, TOROBUS_PMIX_ERR_NOT_FOUND);
         return true;

@@ -103,7 +103,9 @@ static void elsewhere(struct pmix_client *c, struct pmix_job *job, uint32_t rank
             park(c, job, rank, m, key);
         return;
     }
-    if (!toro_pmix_is_hosted(c) || (m->h.flags & TOROBUS_PMIX_F_OPTIONAL)) {
+    /* without a host server all ranks of the own job are here */
+    if (!(job ? toro_pmix_is_hosted(c) : toro_pmix_asks(c)) ||
+        (m->h.flags & TOROBUS_PMIX_F_OPTIONAL)) {
         not_found(c, m);
         return;
     }
@@ -217,7 +219,7 @@ void toro_pmix_commit(struct pmix_client *c, struct pmix_msg *m)
         if (st != TOROBUS_PMIX_SUCCESS)
             break;
     }
-    if (st == TOROBUS_PMIX_SUCCESS && toro_pmix_is_hosted(c))
+    if (st == TOROBUS_PMIX_SUCCESS && toro_pmix_asks(c))
         forward(c, m);
     toro_pmix_reply(c, TOROBUS_PMIX_COMMIT, m->h.id, st);
     if (st == TOROBUS_PMIX_SUCCESS && !(m->h.flags & TOROBUS_PMIX_F_MORE)) {

@@ -98,6 +98,16 @@ bool toro_pmix_kv_all(struct pmix_job *job, uint32_t rank, bool level, struct pm
     return true;
 }
 
+void toro_pmix_kv_each(void (*fn)(const struct pmix_kv *kv, void *arg), void *arg)
+{
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        toro_list_each(&bucket[i], l)
+        {
+            fn(entry(l), arg);
+        }
+    }
+}
+
 void toro_pmix_kv_drop(struct pmix_job *job)
 {
     for (unsigned i = 0; i < BUCKETS; i++) {

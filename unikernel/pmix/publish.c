@@ -291,6 +291,45 @@ void toro_pmix_publish_clear(void)
     }
 }
 
+static void upload(struct pmix_client *c, struct published *p)
+{
+    struct pmix_msg *m = p->m;
+
+    p->m = NULL;
+    if (toro_pmix_add_str(&m, TOROBUS_PMIX_K_RANGE, TOROBUS_PMIX_T_U8, 0, &p->range, 1) &&
+        toro_pmix_add_str(&m, TOROBUS_PMIX_K_PERSIST, TOROBUS_PMIX_T_U8, 0, &p->persist, 1)) {
+        m->h.op = TOROBUS_PMIX_PUBLISH;
+        toro_pmix_upcall(p->owner ? p->owner : c, m, 0);
+    } else {
+        toro_printk(0, "pmix: no memory to pass on what rank %u has published\n", c->rank);
+        toro_kfree(m);
+    }
+}
+
+void toro_pmix_publish_upload(struct pmix_client *c)
+{
+    toro_list_each_safe(&published, l, next)
+    {
+        struct published *p = toro_list_entry(l, struct published, link);
+
+        if (p->owner) {
+            p->owner->kv_bytes -= p->it->klen + p->it->vlen;
+            p->owner->kv_count--;
+        }
+        upload(c, p);
+        toro_list_del(&p->link);
+        toro_kfree(p);
+    }
+    toro_list_each_safe(&lookups, l, next)
+    {
+        struct lookup *w = toro_list_entry(l, struct lookup, link);
+
+        toro_pmix_upcall(w->c, w->m, w->m->h.id);
+        w->m = NULL;
+        drop_lookup(w);
+    }
+}
+
 bool toro_pmix_lookup_cancel(struct pmix_client *c, uint32_t id)
 {
     toro_list_each(&lookups, l)

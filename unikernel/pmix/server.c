@@ -164,7 +164,7 @@ static void cancel(struct pmix_client *c, uint32_t id)
 /* Answered here, or by the host. m is used up. */
 static void serve_or_ask(struct pmix_client *c, struct pmix_msg *m, struct pmix_after *after)
 {
-    bool hosted = toro_pmix_is_hosted(c);
+    bool hosted = toro_pmix_is_hosted(c), asks = toro_pmix_asks(c);
 
     switch (m->h.op) {
     case TOROBUS_PMIX_COMMIT:
@@ -187,18 +187,24 @@ static void serve_or_ask(struct pmix_client *c, struct pmix_msg *m, struct pmix_
             abort_here(c, m, after);
         break;
     case TOROBUS_PMIX_PUBLISH:
-        if (!hosted)
+        hosted = asks;
+        if (!asks)
             toro_pmix_publish(c, m);
         break;
     case TOROBUS_PMIX_LOOKUP:
-        if (!hosted)
+        hosted = asks;
+        if (!asks)
             toro_pmix_lookup(c, m);
         break;
     case TOROBUS_PMIX_UNPUBLISH:
-        if (!hosted)
+        hosted = asks;
+        if (!asks)
             toro_pmix_unpublish(c, m);
         break;
     case TOROBUS_PMIX_SPAWN:
+        toro_pmix_family_open(c);
+        hosted = true;
+        break;
     case TOROBUS_PMIX_LOG:
         if (!hosted)
             toro_pmix_reply(c, m->h.op, m->h.id, TOROBUS_PMIX_ERR_NOT_SUPPORTED);

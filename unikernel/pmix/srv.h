@@ -97,6 +97,7 @@ struct pmix_srv {
     _Atomic uint32_t nout;
     uint64_t ended; /**< local indices whose rank has ended since the guest was last empty */
     uint32_t next_id;
+    bool family; /**< the job has started others, or tried to: see family.c */
 };
 extern struct pmix_srv toro_pmix;
 
@@ -150,6 +151,8 @@ int32_t toro_pmix_kv_put(struct pmix_job *job, struct pmix_client *owner, bool l
                          const struct torobus_pmix_item *it);
 /** Append all values of a rank to a message. @return false if it did not fit. */
 bool toro_pmix_kv_all(struct pmix_job *job, uint32_t rank, bool level, struct pmix_msg **m);
+/** Call fn for every value there is. */
+void toro_pmix_kv_each(void (*fn)(const struct pmix_kv *kv, void *arg), void *arg);
 /** Forget a whole job. */
 void toro_pmix_kv_drop(struct pmix_job *job);
 /** The client goes, its values stay for the others of its job. */
@@ -210,6 +213,9 @@ void toro_pmix_unpublish(struct pmix_client *c, const struct pmix_msg *m);
 void toro_pmix_publish_end(struct pmix_client *c);
 /** The last rank of the guest is gone. */
 void toro_pmix_publish_clear(void);
+/** All names and all who wait for some become toro-run's; those of ranks that are gone in the name
+ * of c. */
+void toro_pmix_publish_upload(struct pmix_client *c);
 bool toro_pmix_lookup_cancel(struct pmix_client *c, uint32_t id);
 
 /* upcall.c
@@ -259,6 +265,15 @@ void toro_pmix_rank_gone(struct pmix_job *j, uint32_t rank);
 void toro_pmix_finalized(struct pmix_client *c, uint32_t id, int32_t status);
 /** The client is gone (device closed or rank ended). bye: what is to be done later, NULL: now. */
 void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *bye);
+
+/* family.c
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/** The rank is about to start another job: from now on toro-run answers what concerns both. */
+void toro_pmix_family_open(struct pmix_client *c);
+/** Whether somebody on the host answers what concerns more than this guest. */
+bool toro_pmix_asks(const struct pmix_client *c);
 
 /* farewell.c
  * ---------------------------------------------------------------------------------------- */
