@@ -343,5 +343,6 @@ void family_spawn(struct family_req *q)
     }
     if (j)
         forget(j);
+    family_sweep(f);
     family_reply(q, st);
 }

@@ -140,6 +140,7 @@ mpi_sh = \
     tests/mpi/t-graph.sh \
     tests/mpi/t-pmix.sh \
     tests/mpi/t-code.sh \
+    tests/mpi/t-spawn.sh \
     tests/mpi/t-keep.sh \
     tests/mpi/t-jobs.sh \
     tests/mpi/t-init.sh \
@@ -186,6 +187,7 @@ fuzz_sh = \
 fuzz_names = \
     ctl \
     elf \
+    family \
     keeper \
     lock \
     native \
@@ -216,7 +218,8 @@ mpi_programs = \
     mpi/btl-spawn \
     mpi/btl-threads \
     mpi/pmix-names \
-    mpi/pt2pt
+    mpi/pt2pt \
+    mpi/spawn
 
 # static-pie without MPI: for Linux and guests
 pie_programs = \

@@ -41,8 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             break;
         case 2:
             take_message(&f, how);
-            if (flags)
-                k_from_proxy(r, &tx, size);
+            k_from_proxy(r, &tx, size);
             break;
         default:
             while (t_recv(r, &rx))

@@ -4,8 +4,7 @@
  *     pmix-names names      publish, look up, take back; what must fail does
  *     pmix-names threads    the same from four threads of each rank at once
  *     pmix-names connect    halves of the world meet over a published port (two ranks or more)
- *     pmix-names spawn      two children that talk to their parents (two ranks)
- *     pmix-names nospawn    the right error where nobody can start children */
+ *     pmix-names spawn      two children that talk to their parents (two ranks) */
 #include <mpi.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -173,17 +172,6 @@ static void spawn(char **argv)
     exchange(children, rank);
 }
 
-static void nospawn(char **argv)
-{
-    MPI_Comm children;
-    int code;
-
-    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
-    check(error_class(MPI_Comm_spawn(argv[0], argv + 1, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF,
-                                     &children, &code)) == MPI_ERR_SPAWN,
-          "spawn is refused");
-}
-
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -204,8 +192,6 @@ int main(int argc, char **argv)
         spawn(argv);
     else if (strcmp(what, "accept") == 0 || strcmp(what, "reach") == 0)
         other_job(what[0] == 'a');
-    else if (strcmp(what, "nospawn") == 0)
-        nospawn(argv);
     else
         check(0, "no such part, or too few ranks for it");
     MPI_Allreduce(&bad, &all, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);

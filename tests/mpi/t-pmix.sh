@@ -40,10 +40,5 @@ part names "modex in the background" mpi --mca pmix_base_async_modex 1 --host vm
 runs "spawn" mpi --host vm0:2,vm1:2 -np 2 "$prog" spawn
 is "$(echo "$out" | grep '^child' | sort | tr '\n' ' ')" "child 0 child 1 " "two children"
 is "$(echo "$out" | grep -c 'spawn: fine')" 2 "parents and children agree"
-if [ "$native" = 1 ]; then
-    skip 2 "there is no toro-run"
-else
-    part nospawn "toro-run" alone -n 2
-fi
 nothing_left "after all that"
 done_testing

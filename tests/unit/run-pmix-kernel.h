@@ -54,6 +54,7 @@
 #include "../../unikernel/pmix/server.c"
 #undef init
 #include "../../unikernel/pmix/farewell.c"
+#include "../../unikernel/pmix/family.c"
 
 /* --- stand-ins -----------------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
  * of everything new from then on. What ranks of this guest do among themselves stays here. */
 #include "srv.h"
 
-static bool upload_one(struct pmix_msg **m, const struct pmix_kv *kv)
+static bool hand_over_one(struct pmix_msg **m, const struct pmix_kv *kv)
 {
     uint32_t at = (*m)->h.len;
 
@@ -15,19 +15,19 @@ static bool upload_one(struct pmix_msg **m, const struct pmix_kv *kv)
     return true;
 }
 
-struct upload {
+struct handover {
     struct pmix_client *c;
     struct pmix_msg *m;
     bool lost;
 };
 
-static void upload_value(const struct pmix_kv *kv, void *arg)
+static void hand_over_value(const struct pmix_kv *kv, void *arg)
 {
-    struct upload *u = arg;
+    struct handover *u = arg;
 
     if (kv->owner != u->c || toro_pmix_key_starts(&kv->it, "pmix."))
         return;
-    if (u->m && upload_one(&u->m, kv))
+    if (u->m && hand_over_one(&u->m, kv))
         return;
     /* the message is full: the next one goes on */
     if (u->m && u->m->h.len > 0) {
@@ -35,15 +35,15 @@ static void upload_value(const struct pmix_kv *kv, void *arg)
         toro_pmix_upcall(u->c, u->m, 0);
         u->m = toro_pmix_msg_new(TOROBUS_PMIX_COMMIT, 0, 0, 1024);
     }
-    if (!u->m || !upload_one(&u->m, kv))
+    if (!u->m || !hand_over_one(&u->m, kv))
         u->lost = true;
 }
 
-static void upload(struct pmix_client *c)
+static void hand_over(struct pmix_client *c)
 {
-    struct upload u = {.c = c, .m = toro_pmix_msg_new(TOROBUS_PMIX_COMMIT, 0, 0, 1024)};
+    struct handover u = {.c = c, .m = toro_pmix_msg_new(TOROBUS_PMIX_COMMIT, 0, 0, 1024)};
 
-    toro_pmix_kv_each(upload_value, &u);
+    toro_pmix_kv_each(hand_over_value, &u);
     if (u.m) {
         u.m->h.flags = c->committed ? 0 : TOROBUS_PMIX_F_MORE;
         toro_pmix_upcall(c, u.m, 0);
@@ -57,13 +57,13 @@ void toro_pmix_family_open(struct pmix_client *c)
     if (toro_pmix.family || toro_pmix_is_hosted(c))
         return;
     toro_pmix.family = true;
+    toro_pmix_publish_upload(c);
     for (unsigned i = 0; i < TORO_MAX_CORES; i++) {
         struct pmix_client *other = &toro_pmix.client[i];
 
         if (other->inited && (other->committed || other->kv_count > 0))
-            upload(other);
+            hand_over(other);
     }
-    toro_pmix_publish_upload(c);
 }
 
 bool toro_pmix_asks(const struct pmix_client *c)

@@ -20,8 +20,9 @@
  *    but must not let one that waits (FENCE, GET, LOOKUP, CONNECT) hold up the next.
  *  - INIT comes first and FINALIZE last; after FINALIZE a new INIT may follow. A proxy that dies is
  *    the end of its rank.
- *  - Upcalls exist only for ranks started with TOROBUS_START_HOSTED. Which ops: INIT, FINALIZE,
- *    COMMIT, GET, FENCE, ABORT, PUBLISH, LOOKUP, UNPUBLISH, CONNECT, DISCONNECT, SPAWN, LOG. */
+ *  - Upcalls exist only for ranks started with TOROBUS_START_HOSTED, and for jobs that have started
+ *    others (PROTOCOL.md: Families). Which ops: INIT, FINALIZE, COMMIT, GET, FENCE, ABORT, PUBLISH,
+ *    LOOKUP, UNPUBLISH, CONNECT, DISCONNECT, SPAWN, LOG. */
 #ifndef TOROBUS_PMIX_H
 #define TOROBUS_PMIX_H
 
