@@ -102,6 +102,7 @@ struct keeper_guest {
     struct bufferevent *ctl;
     struct bufferevent *console;
     struct bufferevent *errors; /**< QEMU's stderr */
+    struct bufferevent *qmp;    /**< QEMU's events */
     struct evbuffer *queue;     /**< frames of clients until the guest is UP */
     struct torobus_ctl_hello hello;
     struct timespec born, up; /**< CLOCK_MONOTONIC, for -v and toro-info */
@@ -120,6 +121,7 @@ struct keeper_guest {
     bool failed;      /**< its end was not asked for and has been reported */
     int wait_status;  /**< of QEMU when it was reaped */
     char last[256];   /**< last line of QEMU's stderr: why it ended */
+    bool why;         /**< `last` is why QEMU stopped it, and stays */
     char panic[1024]; /**< text of PANIC */
 };
 
@@ -296,6 +298,15 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
 
 /** Pass on what the kernel has printed so far: before an end that lets nobody listen any more. */
 void keeper_console_drain(struct keeper_guest *g);
+
+/** Take what QEMU has written to its stderr so far. */
+void keeper_errors_drain(struct keeper_guest *g);
+
+/* keeper_qmp.c */
+/** libevent callback of a guest's QMP link. */
+void keeper_qmp_read(struct bufferevent *bev, void *arg);
+/** One line of it. Trust: any bytes. */
+void keeper_qmp_line(struct keeper_guest *g, const char *line, size_t len);
 
 /* keeper_qemu.c */
 /**

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define KERNEL_MIB 64u
+/** Descriptors that QEMU gets: ivshmem, ctl, console, QMP, and its stderr at the end. */
+#define NLINKS 5u
 
 /** vCPUs and native ranks that this job has or will have on this host. */
 static unsigned total_vcpus(const struct keeper *k, unsigned ncores)
@@ -73,7 +75,7 @@ static void check_gone(struct keeper_guest *g)
     struct keeper *k = g->keeper;
     char who[256];
 
-    if (g->pid > 0 || g->ctl || g->console || g->errors)
+    if (g->pid > 0 || g->ctl || g->console || g->errors || g->qmp)
         return;
     if (g->state == KEEPER_GUEST_DEAD)
         return;
@@ -127,9 +129,8 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
     check_gone(g);
 }
 
-/* QEMU pauses a guest that its accelerator cannot run any further, and stays; to its ranks that
- * looks like a guest that never answers. It tells nobody but its stderr. */
-static bool says_stopped(const char *line)
+/** QEMU's reason for stopping a guest; the state of the processor follows in many lines. */
+static bool says_why(const char *line)
 {
     return strncmp(line, "KVM internal error", 18) == 0 ||
            strncmp(line, "error: kvm run failed", 21) == 0;
@@ -152,13 +153,9 @@ static void take_lines(struct keeper_guest *g, struct evbuffer *in, bool qemu, b
         if (!line)
             return;
         keeper_log("guest %s: %s: %s", g->name, qemu ? "qemu" : "console", line);
-        if (*line && qemu)
+        if (*line && qemu && !g->why)
             snprintf(g->last, sizeof(g->last), "QEMU says: %.230s", line);
-        if (qemu && g->state < KEEPER_GUEST_STOPPING && says_stopped(line))
-            keeper_guest_fail(g, 1,
-                              "guest %s cannot go on, QEMU stopped it: %s; TOROBUS_ACCEL=tcg runs "
-                              "it without KVM",
-                              g->name, line);
+        g->why |= qemu && says_why(line);
         /* what QEMU prints while it is being ended is of no use to anyone */
         if (*line && g->state != KEEPER_GUEST_STOPPING && !qemu)
             keeper_guest_note(g, "%s: %s", g->name, line);
@@ -173,17 +170,27 @@ static void on_text(struct bufferevent *bev, void *arg)
     take_lines(g, bufferevent_get_input(bev), bev == g->errors, false);
 }
 
-void keeper_console_drain(struct keeper_guest *g)
+static void drain(struct keeper_guest *g, struct bufferevent *bev)
 {
-    struct evbuffer *all = g->console ? evbuffer_new() : NULL;
+    struct evbuffer *all = bev ? evbuffer_new() : NULL;
 
     if (!all)
         return;
-    evbuffer_add_buffer(all, bufferevent_get_input(g->console));
-    while (evbuffer_read(all, bufferevent_getfd(g->console), 4096) > 0)
+    evbuffer_add_buffer(all, bufferevent_get_input(bev));
+    while (evbuffer_read(all, bufferevent_getfd(bev), 4096) > 0)
         ;
-    take_lines(g, all, false, true);
+    take_lines(g, all, bev == g->errors, true);
     evbuffer_free(all);
+}
+
+void keeper_console_drain(struct keeper_guest *g)
+{
+    drain(g, g->console);
+}
+
+void keeper_errors_drain(struct keeper_guest *g)
+{
+    drain(g, g->errors);
 }
 
 static void on_text_event(struct bufferevent *bev, short what, void *arg)
@@ -198,6 +205,18 @@ static void on_text_event(struct bufferevent *bev, short what, void *arg)
         g->errors = NULL;
     else
         g->console = NULL;
+    bufferevent_free(bev);
+    check_gone(g);
+}
+
+static void on_qmp_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct keeper_guest *g = arg;
+
+    if (!(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) || (what & BEV_EVENT_WRITING))
+        return;
+    keeper_qmp_read(bev, g);
+    g->qmp = NULL;
     bufferevent_free(bev);
     check_gone(g);
 }
@@ -267,9 +286,9 @@ static void close_all(int *fd, unsigned n)
 
 static void drop_links(struct keeper_guest *g)
 {
-    struct bufferevent **all[] = {&g->ctl, &g->console, &g->errors};
+    struct bufferevent **all[] = {&g->ctl, &g->console, &g->errors, &g->qmp};
 
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (*all[i])
             bufferevent_free(*all[i]);
         *all[i] = NULL;
@@ -277,7 +296,7 @@ static void drop_links(struct keeper_guest *g)
 }
 
 /** @return false with a line in err; the caller undoes. */
-static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, int fd[4],
+static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, int fd[NLINKS],
                        char err[512])
 {
     struct keeper *k = g->keeper;
@@ -305,8 +324,9 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
         c.spin_ns = keeper_spin_ns(k, g->ncores);
     g->ctl = make_link(g, &fd[1]);
     g->console = make_link(g, &fd[2]);
-    g->errors = make_link(g, &fd[3]);
-    if (!g->ctl || !g->console || !g->errors ||
+    g->qmp = make_link(g, &fd[3]);
+    g->errors = make_link(g, &fd[4]);
+    if (!g->ctl || !g->console || !g->qmp || !g->errors ||
         !keeper_ivshmem_join(k, g->slice, g->ncores, &fd[0])) {
         snprintf(err, 512, "guest %s: no descriptors for its links: %s; see ulimit -n", g->name,
                  strerror(errno));
@@ -315,6 +335,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
     c.ivshmem_fd = fd[0];
     c.ctl_fd = fd[1];
     c.console_fd = fd[2];
+    c.qmp_fd = fd[3];
     if (!shim_qemu_argv(&c, &args)) {
         snprintf(err, 512, "guest %s: no memory", g->name);
         return false;
@@ -323,7 +344,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
     keeper_log("guest %s: %s", g->name, text ? text : "?");
     free(text);
     clock_gettime(CLOCK_MONOTONIC, &g->born);
-    g->pid = keeper_qemu_spawn(args.v, fd, 3, fd[3], &g->pidfd);
+    g->pid = keeper_qemu_spawn(args.v, fd, NLINKS - 1, fd[NLINKS - 1], &g->pidfd);
     shim_argv_free(&args);
     if (g->pid < 0) {
         g->pid = 0;
@@ -340,7 +361,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
     struct timeval limit = {.tv_sec = (time_t)s->boot_timeout_s};
     struct keeper *k = g->keeper;
     unsigned ncores = nranks * s->cores;
-    int fd[4] = {-1, -1, -1, -1};
+    int fd[NLINKS] = {-1, -1, -1, -1, -1};
     char per_rank[32];
     uint64_t mem;
     bool ok;
@@ -355,7 +376,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
     keeper_region_reserve(&k->region, g->slice, g->uname, ncores, mem);
     keeper_region_state(&k->region, g->slice, TOROBUS_SLICE_BOOTING);
     ok = start_qemu(g, s, fd, err);
-    close_all(fd, 4);
+    close_all(fd, NLINKS);
     if (ok) {
         g->exit_ev = event_new(k->base, g->pidfd, EV_READ | EV_PERSIST, on_exit_event, g);
         g->boot_timer = evtimer_new(k->base, on_boot_timeout, g);
@@ -380,8 +401,10 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
     bufferevent_setcb(g->ctl, keeper_ctl_read, NULL, keeper_ctl_event, g);
     bufferevent_setcb(g->console, on_text, NULL, on_text_event, g);
     bufferevent_setcb(g->errors, on_text, NULL, on_text_event, g);
+    bufferevent_setcb(g->qmp, keeper_qmp_read, NULL, on_qmp_event, g);
     bufferevent_enable(g->ctl, EV_READ | EV_WRITE);
     bufferevent_enable(g->console, EV_READ);
     bufferevent_enable(g->errors, EV_READ);
+    bufferevent_enable(g->qmp, EV_READ | EV_WRITE);
     return true;
 }

@@ -34,6 +34,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper_main.c \
     orted-shim/keeper_native.c \
     orted-shim/keeper_qemu.c \
+    orted-shim/keeper_qmp.c \
     orted-shim/keeper_region.c \
     orted-shim/keeper_stop.c \
     orted-shim/proxy.h \

@@ -25,7 +25,8 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
                                  .log = (unsigned)o->log,
                                  .ivshmem_fd = 3,
                                  .ctl_fd = 4,
-                                 .console_fd = 5};
+                                 .console_fd = 5,
+                                 .qmp_fd = 6};
     struct shim_argv args;
     char err[512], reason[256], *text;
     int version;

@@ -127,6 +127,10 @@ bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
     add(a, &ok, "socket,id=console,fd=%d", c->console_fd);
     add(a, &ok, "-device");
     add(a, &ok, "isa-serial,chardev=console");
+    add(a, &ok, "-chardev");
+    add(a, &ok, "socket,id=qmp,fd=%d", c->qmp_fd);
+    add(a, &ok, "-mon");
+    add(a, &ok, "chardev=qmp,mode=control");
     add(a, &ok, "-device");
     add(a, &ok, "isa-debug-exit,iobase=0x%x,iosize=4", TOROBUS_DEBUG_EXIT);
 

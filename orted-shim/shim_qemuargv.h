@@ -28,6 +28,7 @@ struct shim_qemu_config {
     int ivshmem_fd; /**< link to the ivshmem server */
     int ctl_fd;     /**< control channel */
     int console_fd; /**< kernel console */
+    int qmp_fd;     /**< QEMU's events */
 };
 
 #define SHIM_QEMU_ARGS_MAX 64

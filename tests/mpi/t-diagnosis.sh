@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# What a user is told: crashes with their place, system calls, running jobs. timeout: 120
+# What a user is told: crashes with their place, system calls, running jobs. timeout: 180
 . "$TORO_SRC/tests/mpi/launch.sh"
 needs_guests
 
@@ -84,7 +84,7 @@ tap_capture "$bin/toro-info" --watch "$key"
 like "$status $out" "1 toro-info: there is no job $key*" "a job that is no more"
 
 # --- the counters are those of messages
-start rings alone -n 2 "$programs/btl-busy"
+start rings alone -n 2 "$programs/pt2pt"
 if wait_job; then
     "$bin/toro-info" --watch 1 "$wait_job_key" >"$tmp/watch.out" 2>&1
     sum=$(awk '$2 == "on" { n += $4 } END { print n + 0 }' "$tmp/watch.out")
@@ -94,5 +94,28 @@ else
     ok 1 "messages of a busy job are counted"
 fi
 ended
+
+# --- a guest that QEMU itself stops, as it does when KVM cannot run it any further
+if command -v python3 >/dev/null; then
+    cat >stopping-qemu <<END
+#!/bin/sh
+exec "$(command -v "${TOROBUS_QEMU:-qemu-system-x86_64}")" "\$@" -monitor unix:$tmp/mon,server=on,wait=off
+END
+    chmod +x stopping-qemu
+    start stop env TOROBUS_QEMU="$PWD/stopping-qemu" TOROBUS_TEST="$tag" "$bin/toro-run" -n 2 \
+        "$programs/act-mpi" run
+    wait_line stop ready
+    python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b"stop\n")
+time.sleep(1)' "$tmp/mon"
+    ended
+    like "$status $(cat "$tmp/stop.err")" "1 toro-run: guest * cannot go on, QEMU stopped it*" \
+        "a guest that QEMU stops is named, and ended"
+    rm -f "$tmp/mon"
+else
+    skip 1 "needs python3"
+fi
 nothing_left "nothing is left"
 done_testing

@@ -28,7 +28,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-static int ctl = -1, console = -1;
+static int ctl = -1, console = -1, qmp = -1;
 static struct fake_rank ranks[64];
 static unsigned ncores, nended;
 
@@ -278,6 +278,25 @@ static void fuzz(unsigned seed)
     }
 }
 
+/* As QEMU does it: a greeting, which is answered, then events. And what it should not say. */
+static void qmp_stop(void)
+{
+    static const char hello[] = "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7}}, "
+                                "\"capabilities\": [\"oob\"]}}\r\n";
+    static const char other[] = "{\"return\": {}}\r\n{\"event\": 7}\r\nno json\r\n\r\n[[[[{\r\n"
+                                "{\"event\": \"RESUME\", \"data\": 3}\r\n";
+    static const char stop[] = "{\"timestamp\": {\"seconds\": 1}, \"event\": \"STOP\"}\r\n";
+    static char much[100000];
+    char got[64];
+
+    memset(much, 'x', sizeof(much));
+    much[sizeof(much) - 1] = '\n';
+    if (write(qmp, hello, sizeof(hello) - 1) < 0 || read(qmp, got, sizeof(got)) < 10 ||
+        write(qmp, other, sizeof(other) - 1) < 0 || write(qmp, much, sizeof(much)) < 0 ||
+        write(qmp, stop, sizeof(stop) - 1) < 0)
+        exit(8);
+}
+
 /** One word of the script. @return true if the rank can go on at once. */
 static bool step(struct fake_rank *r)
 {
@@ -360,6 +379,7 @@ static bool step(struct fake_rank *r)
         exit(7);
     } else if (strcmp(w, "stopped") == 0) {
         fprintf(stderr, "KVM internal error. Suberror: 1\nemulation failure\nEAX=00000000\n");
+        qmp_stop();
         pause();
     } else if (strcmp(w, "pmix") == 0) {
         if (!fake_pmix_step(r, &used))
@@ -520,10 +540,11 @@ int main(int argc, char **argv)
     }
     ctl = fd_of(argc, argv, "socket,id=ctl,fd=");
     console = fd_of(argc, argv, "socket,id=console,fd=");
+    qmp = fd_of(argc, argv, "socket,id=qmp,fd=");
     for (int i = 1; i + 1 < argc; i++)
         if (strcmp(argv[i], "-smp") == 0)
             ncores = (unsigned)atoi(argv[i + 1]);
-    if (ctl < 0 || console < 0 || ncores == 0 || ncores > 64)
+    if (ctl < 0 || console < 0 || qmp < 0 || ncores == 0 || ncores > 64)
         return 3;
     boot(how ? how : "");
     for (;;) {
