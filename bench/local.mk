@@ -34,9 +34,14 @@ bench-launch: all tests/mpi/init-time
 # Kernels: one static program without MPI, in a Torobus guest and in a minimal Linux guest.
 all-local: bench/kernel/kernel
 
-bench/kernel/kernel: $(srcdir)/bench/kernel/kernel.c
+kernel_sources = $(srcdir)/bench/kernel/kernel.c $(srcdir)/bench/kernel/alloc.c
+
+bench/kernel/kernel: $(kernel_sources) $(srcdir)/bench/kernel/kernel.h \
+    $(srcdir)/tests/lib/interrupts.h
 	$(AM_V_at)$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(CC) -std=gnu11 -O2 -fPIE -static-pie -pthread -Wall -Wextra -Werror -o $@ $<
+	$(AM_V_CC)$(CC) -std=gnu11 -O2 -fPIE -static-pie -pthread -Wall -Wextra -Werror \
+	    -I$(srcdir)/tests/lib -o $@ \
+	    $(kernel_sources)
 
 bench-kernel: all bench/kernel/kernel
 	$(bench_env) $(SHELL) $(srcdir)/bench/kernel/run $(BENCH_FLAGS)

@@ -3,6 +3,8 @@
  * program that only computes. One static file for a Torobus guest and for a Linux guest, where it
  * may be /init. Prints lines "RESULT NAME VALUE UNIT", and with "noise" the times of fixed work. */
 #define _GNU_SOURCE
+#include "interrupts.h"
+#include "kernel.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -20,11 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCHES = 61, MAXCPU = 64 };
+enum { BATCHES = 61 };
 
 static int cpu[MAXCPU], ncpus;
 
-static double now(void) /* ns */
+double now(void)
 {
     struct timespec t;
 
@@ -41,19 +43,25 @@ static int by_value(const void *a, const void *b)
 
 /* The host may take the processor away at any time: what counts is the lower quartile, not the
  * mean. */
-static double low(double *v, int n)
+double low(double *v, int n)
 {
     qsort(v, (size_t)n, sizeof(*v), by_value);
     return v[n / 4];
 }
 
-static void result(const char *name, double value, const char *unit)
+double middle(double *v, int n)
+{
+    qsort(v, (size_t)n, sizeof(*v), by_value);
+    return v[n / 2];
+}
+
+void result(const char *name, double value, const char *unit)
 {
     printf("RESULT %s %.1f %s\n", name, value, unit);
     fflush(stdout);
 }
 
-static void pin(int to)
+void pin(int to)
 {
     cpu_set_t set;
 
@@ -320,27 +328,6 @@ static void noise(int count)
     free(v);
 }
 
-/* Interrupts that this core has had, from /proc/interrupts; -1 if it does not say. */
-static long interrupts(const char *row)
-{
-    char line[8192];
-    FILE *f = fopen("/proc/interrupts", "r");
-    long n = -1;
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        char *p = line + strspn(line, " ");
-
-        if (strncmp(p, row, strlen(row)) != 0 || p[strlen(row)] != ':')
-            continue;
-        p += strlen(row) + 1;
-        for (int i = 0; i <= sched_getcpu(); i++)
-            n = strtol(p, &p, 10);
-    }
-    if (f != NULL)
-        fclose(f);
-    return n;
-}
-
 static void uptime(void)
 {
     struct timespec t;
@@ -353,6 +340,17 @@ static void uptime(void)
         result("boot_to_main", (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6, "ms");
     if (f != NULL)
         fclose(f);
+}
+
+static int number(const char *variable)
+{
+    const char *v = getenv(variable);
+
+    if (v == NULL) {
+        fprintf(stderr, "kernel: %s is not set: start it with toro-run\n", variable);
+        exit(1);
+    }
+    return atoi(v);
 }
 
 int main(int argc, char **argv)
@@ -371,7 +369,12 @@ int main(int argc, char **argv)
     }
     uptime();
     find_cpus();
-    if (strcmp(what, "boot") != 0) {
+    if (strcmp(what, "alloc") == 0) {
+        if (init)
+            alloc_children(ncpus);
+        else
+            alloc_ranks(number("OMPI_COMM_WORLD_RANK"), number("OMPI_COMM_WORLD_SIZE"));
+    } else if (strcmp(what, "boot") != 0) {
         bench_syscall();
         bench_yield();
         bench_pipe();

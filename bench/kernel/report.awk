@@ -31,6 +31,12 @@ BEGIN {
     add("alloc_2", "the same on 2 cores at once", 0)
     add("alloc_4", "the same on 4 cores at once", 0)
     add("alloc_8", "the same on 8 cores at once", 0)
+    for (i = 1; i <= 8; i *= 2) {
+        add("map_alone_" i, "a process of " i ": mmap, touch, munmap of 16 KiB, the others sleep", 0)
+        add("map_all_" i, "the same, all " i " at once", 0)
+        add("object_alone_" i, "a process of " i ": kernel object (eventfd and close), the others sleep", 0)
+        add("object_all_" i, "the same, all " i " at once", 0)
+    }
     add("boot4_guest", "boot to main(), 4 vCPUs, guest time", 0.1)
     add("boot4_wall", "boot to main(), 4 vCPUs, wall time of the whole start", 0)
     add("fwq_best", "fixed work, fastest quantum", 0)

@@ -229,6 +229,51 @@ static void test_churn(void)
     t_ok(good, "16 MiB mapped and unmapped 300 times, always zero");
 }
 
+/* mremap() to a place that the program chooses, and what may not be asked for. */
+static void test_remap_to(void)
+{
+    unsigned char *room = mmap(NULL, 64 * PAGE, PROT_NONE, ANON, -1, 0), *p = room + 8 * PAGE;
+    unsigned char *to = room + 32 * PAGE, *q;
+
+    t_ok(mmap(p, 4 * PAGE, RW, ANON | MAP_FIXED, -1, 0) == p &&
+             mmap(to, 8 * PAGE, RW, ANON | MAP_FIXED, -1, 0) == to,
+         "two blocks in one reservation");
+    memset(p, 1, 4 * PAGE);
+    memset(to, 2, 8 * PAGE);
+    q = mremap(p, 4 * PAGE, 6 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    t_ok(q == to && all(q, 4 * PAGE, 1) && all(q + 4 * PAGE, 2 * PAGE, 0),
+         "MREMAP_FIXED moves one over the other, the growth is zero");
+    t_ok(all(to + 6 * PAGE, 2 * PAGE, 2), "what it did not cover stays");
+    t_ok(mmap(p, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p, "its old place is free");
+    t_ok(mmap(to, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED && errno == EEXIST,
+         "MAP_FIXED_NOREPLACE replaces nothing");
+    t_ok(mmap(p - PAGE, 2 * PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED &&
+             errno == EEXIST &&
+             mmap(p + PAGE, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p + PAGE,
+         "not even half");
+    q = mremap(to, 6 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + 50 * PAGE);
+    t_ok(q == room + 50 * PAGE && all(q, 2 * PAGE, 1), "a shorter block at a new place");
+    t_ok(mprotect(q, PAGE, PROT_READ) == 0 &&
+             mremap(q, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p) == p && all(p, PAGE, 1),
+         "a page that is only for reading moves as well");
+    t_ok(mremap(q + PAGE, PAGE, PAGE, MREMAP_FIXED, to) == MAP_FAILED && errno == EINVAL,
+         "MREMAP_FIXED alone is refused");
+    t_ok(mremap(q + PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to + 1) == MAP_FAILED &&
+             errno == EINVAL,
+         "so is a place that is no page");
+    t_ok(mremap(room, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + PAGE) ==
+                 MAP_FAILED &&
+             errno == EINVAL,
+         "and one that overlaps the block");
+    t_ok(mremap(q + PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE | 4 /* DONTUNMAP */) == MAP_FAILED &&
+             errno == EINVAL,
+         "MREMAP_DONTUNMAP does not grow a block");
+    p = mremap(q + PAGE, PAGE, PAGE, MREMAP_MAYMOVE | 4);
+    t_ok(p != MAP_FAILED && p != q + PAGE && all(p, PAGE, 1) && all(q + PAGE, PAGE, 0),
+         "it leaves zeros behind");
+    t_ok(munmap(p, PAGE) == 0 && munmap(room, 64 * PAGE) == 0, "and all goes");
+}
+
 int main(void)
 {
     test_malloc();
@@ -239,5 +284,6 @@ int main(void)
     test_break();
     test_arenas();
     test_churn();
+    test_remap_to();
     return t_done();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A core with one thread is left alone: in a guest no interrupt of any kind comes while it
  * computes. cores: 2 timeout: 120 */
+#include <interrupts.h>
 #include <tap.h>
 
 #include <sched.h>
@@ -8,27 +9,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
-
-/* Of one kind on the core where we are; -1 if there is no such row. */
-static long count(const char *row)
-{
-    char line[8192];
-    FILE *f = fopen("/proc/interrupts", "r");
-    long n = -1;
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        char *p = line + strspn(line, " ");
-
-        if (strncmp(p, row, strlen(row)) != 0 || p[strlen(row)] != ':')
-            continue;
-        p += strlen(row) + 1;
-        for (int i = 0; i <= sched_getcpu(); i++)
-            n = strtol(p, &p, 10);
-    }
-    if (f != NULL)
-        fclose(f);
-    return n;
-}
 
 int main(void)
 {
@@ -50,7 +30,7 @@ int main(void)
     t_eq(sched_setaffinity(0, sizeof(one), &one), 0, "on the last core");
     /* Reading the counts reads no file of the host, so only we make any here. */
     for (int i = 0; i < 4; i++)
-        before[i] = count(rows[i]);
+        before[i] = interrupts(rows[i]);
     t_ok(before[0] >= 0 && before[1] >= 0, "/proc/interrupts counts");
     clock_gettime(CLOCK_MONOTONIC, &t);
     end = (double)t.tv_sec + (double)t.tv_nsec * 1e-9 + 1.0;
@@ -58,7 +38,7 @@ int main(void)
         clock_gettime(CLOCK_MONOTONIC, &t);
     while ((double)t.tv_sec + (double)t.tv_nsec * 1e-9 < end);
     for (int i = 0; i < 4; i++)
-        after[i] = count(rows[i]);
+        after[i] = interrupts(rows[i]);
     for (int i = 0; i < 4; i++) {
         if (guest)
             t_eq(after[i] - before[i], 0, rows[i]);

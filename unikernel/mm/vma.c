@@ -33,21 +33,32 @@ void toro_mm_init(struct toro_mm *mm, unsigned first_core, unsigned ncores)
     mm->nparts = ncores;
     for (unsigned i = 0; i < ncores; i++) {
         mm->part[i].pool = toro_pool(first_core + i);
+        mm->part[i].core = first_core + i;
+        toro_pool_range(mm->part[i].pool, &mm->part[i].start, &mm->part[i].end);
         toro_list_init(&mm->part[i].vmas);
     }
     toro_list_init(&mm->shared);
 }
 
-static unsigned visit(const struct toro_mm_part *pt)
+#define STAYED UINT32_MAX
+
+/* To the part's core, where the caller mostly is. */
+static inline unsigned visit(const struct toro_mm_part *pt)
 {
-    return toro_visit(toro_pool_core(pt->pool));
+    return toro_likely(pt->core == arch_core()) ? STAYED : toro_visit(pt->core);
+}
+
+static inline void leave_part(unsigned was)
+{
+    if (toro_unlikely(was != STAYED))
+        toro_visit_end(was);
 }
 
 /* The part whose pool has the address, or NULL. */
 static struct toro_mm_part *part_of(struct toro_mm *mm, uint64_t va)
 {
     for (unsigned i = 0; i < mm->nparts; i++)
-        if (toro_pool_has(mm->part[i].pool, va, 1))
+        if (va >= mm->part[i].start && va < mm->part[i].end)
             return &mm->part[i];
     return NULL;
 }
@@ -57,7 +68,7 @@ static struct toro_mm_part *part_with(struct toro_mm *mm, uint64_t va, uint64_t 
 {
     struct toro_mm_part *pt = part_of(mm, va);
 
-    return pt != NULL && toro_pool_has(pt->pool, va, len) ? pt : NULL;
+    return pt != NULL && len <= pt->end - va ? pt : NULL;
 }
 
 bool toro_mm_has(const struct toro_mm *mm, uint64_t va)
@@ -139,7 +150,7 @@ static int unmap_pool(struct toro_mm *mm, struct toro_mm_part *pt, uint64_t va, 
 
 int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len)
 {
-    uint64_t end = va + len, from, to;
+    uint64_t end = va + len;
     bool in_pool = false;
     int r = 0;
 
@@ -147,13 +158,12 @@ int toro_mm_unmap(struct toro_mm *mm, uint64_t va, uint64_t len)
         struct toro_mm_part *pt = &mm->part[i];
         unsigned was;
 
-        toro_pool_range(pt->pool, &from, &to);
-        if (end <= from || va >= to)
+        if (end <= pt->start || va >= pt->end)
             continue;
         in_pool = true;
         was = visit(pt);
-        r = unmap_pool(mm, pt, TORO_MAX(va, from), TORO_MIN(end, to));
-        toro_visit_end(was);
+        r = unmap_pool(mm, pt, TORO_MAX(va, pt->start), TORO_MIN(end, pt->end));
+        leave_part(was);
     }
     return in_pool ? r : toro_shared_unmap(mm, va, end);
 }
@@ -236,7 +246,7 @@ static long map_in(struct toro_mm *mm, struct toro_mm_part *pt, uint64_t at, uin
 
     while ((r = map(mm, pt, at, len, prot, how, kind, align)) == -EAGAIN)
         toro_giveback_wait(pt->pool);
-    toro_visit_end(was);
+    leave_part(was);
     return r;
 }
 
@@ -244,7 +254,7 @@ long toro_mm_map(struct toro_mm *mm, uint64_t at, uint64_t len, unsigned prot,
                  enum toro_map_how how, enum toro_vma_kind kind, uint64_t align)
 {
     struct toro_mm_part *there = at != 0 ? part_of(mm, at) : NULL;
-    unsigned here = arch_core() - toro_pool_core(mm->part[0].pool);
+    unsigned here = arch_core() - mm->part[0].core;
     long r;
 
     if (how != TORO_MAP_HINT)
@@ -329,7 +339,7 @@ int toro_mm_protect(struct toro_mm *mm, uint64_t va, uint64_t len, unsigned prot
     /* What was done before is done once more. */
     while ((r = protect(mm, pt, va, va + len, prot)) == -EAGAIN)
         toro_giveback_wait(pt->pool);
-    toro_visit_end(was);
+    leave_part(was);
     return r;
 }
 
@@ -382,7 +392,7 @@ int toro_mm_fill(struct toro_mm *mm, uint64_t va, uint64_t len, const void *from
     was = visit(pt);
     while ((r = fill(mm, pt, va, len, from, n, prot)) == -EAGAIN)
         toro_giveback_wait(pt->pool);
-    toro_visit_end(was);
+    leave_part(was);
     return r;
 }
 
@@ -454,7 +464,7 @@ int toro_mm_discard(struct toro_mm *mm, uint64_t va, uint64_t len)
         return toro_shared_note(mm, va, va + len, NULL);
     was = visit(pt);
     r = len >= GIVE_BACK_MIN ? discard_large(mm, pt, va, va + len) : discard(mm, pt, va, va + len);
-    toro_visit_end(was);
+    leave_part(was);
     return r;
 }
 
@@ -474,7 +484,7 @@ uint64_t toro_mm_brk(struct toro_mm *mm, uint64_t brk)
     if (r >= 0)
         mm->brk = brk;
     brk = mm->brk;
-    toro_visit_end(was);
+    leave_part(was);
     return brk;
 }
 
@@ -485,18 +495,16 @@ static bool next_in(struct toro_mm_part *pt, uint64_t va, struct toro_vma *out)
 
     if (v != NULL)
         *out = *v;
-    toro_visit_end(was);
+    leave_part(was);
     return v != NULL;
 }
 
 bool toro_mm_next(struct toro_mm *mm, uint64_t va, struct toro_vma *out)
 {
-    uint64_t start, end;
     bool found = false;
 
     for (unsigned i = 0; i < mm->nparts && !found; i++) {
-        toro_pool_range(mm->part[i].pool, &start, &end);
-        found = end > va && next_in(&mm->part[i], va, out);
+        found = mm->part[i].end > va && next_in(&mm->part[i], va, out);
     }
     return toro_shared_next(mm, va, out, found);
 }
@@ -517,6 +525,6 @@ void toro_mm_clear(struct toro_mm *mm)
             if (unmap_pool(mm, pt, v->start, v->end) != 0)
                 toro_vma_drop(pt, v);
         }
-        toro_visit_end(was);
+        leave_part(was);
     }
 }

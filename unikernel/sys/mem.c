@@ -14,6 +14,7 @@
 
 #define MREMAP_MAYMOVE_      1
 #define MREMAP_FIXED_        2
+#define MREMAP_DONTUNMAP_    4
 #define MADV_FREE_MIN        (1ull << 20)
 
 #define PROT_KNOWN           (ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_EXEC)
@@ -162,48 +163,75 @@ long sys_brk(long brk, long a1, long a2, long a3, long a4, long a5)
     return (long)toro_mm_brk(&toro_current_proc()->mm, (uint64_t)brk);
 }
 
-long sys_mremap(long addr, long old0, long new0, long flags, long a4, long a5)
+/* A copy of v's [at, at + n) as a block of len bytes, there or (to 0) anywhere. Address or -errno.
+ */
+static long copy_to(struct toro_mm *mm, const struct toro_vma *v, uint64_t at, uint64_t n,
+                    uint64_t to, uint64_t len)
 {
+    const unsigned rw = ARCH_PROT_READ | ARCH_PROT_WRITE;
+    long va = toro_mm_map(mm, to, len, v->prot == 0 ? 0 : rw,
+                          to != 0 ? TORO_MAP_FIXED : TORO_MAP_HINT, v->kind, 0);
+    int err = 0;
+
+    if (va < 0 || v->prot == 0)
+        return va;
+    /* The source may be unreadable by now: another thread's doing. */
+    if (toro_copy_to_user((void *)va, (void *)at, TORO_MIN(n, len)) != 0)
+        err = -EFAULT;
+    else if (v->prot != rw)
+        err = toro_mm_protect(mm, (uint64_t)va, len, v->prot);
+    if (err != 0)
+        (void)toro_mm_unmap(mm, (uint64_t)va, len);
+    return err != 0 ? err : va;
+}
+
+static bool overlap(uint64_t a, uint64_t alen, uint64_t b, uint64_t blen)
+{
+    return a < b + blen && b < a + alen;
+}
+
+long sys_mremap(long addr, long old0, long new0, long flags, long to, long a5)
+{
+    const long known = MREMAP_MAYMOVE_ | MREMAP_FIXED_ | MREMAP_DONTUNMAP_;
+    bool move = (flags & MREMAP_MAYMOVE_) != 0, fixed = (flags & MREMAP_FIXED_) != 0;
+    bool keep = (flags & MREMAP_DONTUNMAP_) != 0;
     struct toro_mm *mm = &toro_current_proc()->mm;
     uint64_t old_len, len, at = (uint64_t)addr;
     struct toro_vma v;
-    long va;
-    int err;
+    long va, r;
 
-    SYS_UNUSED(a4), SYS_UNUSED(a5);
-    if (!page_aligned(addr) || new0 == 0 || (flags & ~(long)MREMAP_MAYMOVE_) != 0 ||
-        !length(old0, &old_len) || !length(new0, &len) || old_len == 0)
+    SYS_UNUSED(a5);
+    if (!page_aligned(addr) || new0 == 0 || (flags & ~known) != 0 || ((fixed || keep) && !move) ||
+        !length(old0, &old_len) || !length(new0, &len) || old_len == 0 || (keep && len != old_len))
+        return -EINVAL;
+    if (fixed && (!page_aligned(to) || to == 0 || overlap((uint64_t)to, len, at, old_len)))
         return -EINVAL;
     if (!toro_mm_next(mm, at, &v) || v.start > at || v.end - at < old_len)
         return -EFAULT;
-    if (len <= old_len) {
-        err = len < old_len ? toro_mm_unmap(mm, at + len, old_len - len) : 0;
-        return err == 0 ? addr : err;
-    }
-    if (v.kind == TORO_VMA_SHARED)
+    if (keep && v.kind != TORO_VMA_ANON && v.kind != TORO_VMA_TSTACK)
         return -EINVAL;
-    va = toro_mm_map(mm, at + old_len, len - old_len, v.prot, TORO_MAP_EXACT, v.kind, 0);
-    if (va >= 0)
-        return addr;
-    if ((flags & MREMAP_MAYMOVE_) == 0)
-        return -ENOMEM;
-    va = toro_mm_map(mm, 0, len, v.prot == 0 ? 0 : ARCH_PROT_READ | ARCH_PROT_WRITE, TORO_MAP_HINT,
-                     v.kind, 0);
+    if (!fixed && !keep && len <= old_len) {
+        r = len < old_len ? toro_mm_unmap(mm, at + len, old_len - len) : 0;
+        return r == 0 ? addr : r;
+    }
+    if (v.kind == TORO_VMA_SHARED) /* its place is the file's choice */
+        return -EINVAL;
+    if (!fixed && !keep) {
+        va = toro_mm_map(mm, at + old_len, len - old_len, v.prot, TORO_MAP_EXACT, v.kind, 0);
+        if (va >= 0)
+            return addr;
+        if (!move)
+            return -ENOMEM;
+    }
+    va = copy_to(mm, &v, at, old_len, fixed ? (uint64_t)to : 0, len);
     if (va < 0)
         return va;
-    err = 0;
-    if (v.prot != 0) {
-        /* The source may be unreadable by now: another thread's doing. */
-        if (toro_copy_to_user((void *)va, (void *)at, old_len) != 0)
-            err = -EFAULT;
-        else if (v.prot != (ARCH_PROT_READ | ARCH_PROT_WRITE))
-            err = toro_mm_protect(mm, (uint64_t)va, len, v.prot);
-    }
-    if (err == 0)
-        err = toro_mm_unmap(mm, at, old_len);
-    if (err != 0) {
+    /* What is kept is as if it were new. */
+    r = keep ? toro_mm_map(mm, at, old_len, v.prot, TORO_MAP_FIXED, v.kind, 0)
+             : toro_mm_unmap(mm, at, old_len);
+    if (r < 0) {
         (void)toro_mm_unmap(mm, (uint64_t)va, len);
-        return err;
+        return r;
     }
     return va;
 }

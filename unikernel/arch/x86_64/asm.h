@@ -39,6 +39,7 @@
 #define ARCH_CORE_SELF     0
 #define ARCH_CORE_KSTACK   8
 #define ARCH_CORE_USER_RSP 16
+#define ARCH_CORE_INDEX    24
 
 /* struct arch_frame. */
 #define ARCH_FRAME_VECTOR   120

@@ -58,6 +58,7 @@ struct arch_core {
 _Static_assert(offsetof(struct arch_core, self) == ARCH_CORE_SELF, "asm.h");
 _Static_assert(offsetof(struct arch_core, kstack_top) == ARCH_CORE_KSTACK, "asm.h");
 _Static_assert(offsetof(struct arch_core, user_rsp) == ARCH_CORE_USER_RSP, "asm.h");
+_Static_assert(offsetof(struct arch_core, index) == ARCH_CORE_INDEX, "asm.h");
 _Static_assert(offsetof(struct arch_frame, vector) == ARCH_FRAME_VECTOR, "asm.h");
 _Static_assert(offsetof(struct arch_frame, rip) == ARCH_FRAME_RIP, "asm.h");
 _Static_assert(offsetof(struct arch_frame, cs) == ARCH_FRAME_CS, "asm.h");

@@ -121,8 +121,3 @@ void arch_core_setup(struct arch_core *c, void *ist_fatal, void *ist_nmi)
     if (arch_cpu.rdtscp)
         arch_wrmsr(MSR_TSC_AUX, c->index);
 }
-
-unsigned arch_core(void)
-{
-    return arch_this()->index;
-}

@@ -34,7 +34,11 @@ struct arch_thread {
  */
 /** Number of cores that came up, and the index of this one (0 = boot core). */
 unsigned arch_ncores(void);
+#ifdef __TOROBUS_KERNEL__ /* the platform's own, inline */
+#include "percpu.h"
+#else
 unsigned arch_core(void);
+#endif
 /** Start all other cores; each ends up in toro_core_main() with its own per-core data. @return
  * cores up. */
 unsigned arch_start_cores(unsigned want);

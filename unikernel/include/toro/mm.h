@@ -114,6 +114,8 @@ struct toro_vma {
 /** What of a rank's memory lies in one core's pool. Touched on that core alone, without a lock. */
 struct toro_mm_part {
     struct toro_pool *pool;
+    unsigned core;                    /**< the pool's */
+    uint64_t start, end;              /**< likewise */
     struct toro_list vmas;            /**< disjoint */
     struct toro_vma *hit;             /**< last one found */
     _Atomic uint64_t committed, peak; /**< bytes; read by others */
