@@ -101,7 +101,7 @@ like "$out" "*unreachable*" "two regions and no other way: the user is told"
 # Every parameter has its help.
 "$TORO_PREFIX/bin/ompi_info" --parsable --param btl torobus --level 9 >"$tmp/params" 2>&1
 for p in sleep spin_ns sleep_max_us sleep_min_us gap_ns ring_slots lane_size hot_polls poll_budget \
-    peer_grace_ms copy_chunk vm_copy free_list_num free_list_inc eager_limit max_send_size \
+    peer_grace_ms copy_chunk vm_copy free_list_num free_list_inc eager_limit native_eager_limit max_send_size \
     exclusivity flags latency bandwidth; do
     grep -q "^mca:btl:torobus:param:btl_torobus_$p:help:..." "$tmp/params" || missing="${missing-} $p"
 done

@@ -108,6 +108,7 @@ typedef struct mca_btl_torobus_component_t {
     unsigned int poll_budget;
     unsigned int peer_grace_ms;
     size_t copy_chunk;
+    size_t native_eager_limit;
     int free_list_num;
     int free_list_inc;
     bool sleep;

@@ -67,6 +67,11 @@ static int torobus_register(void)
           "Eight polls that take longer, in nanoseconds, and six times longer than they ever took, "
           "mean that the application computes: no sleep",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_6, &c->gap_ns);
+    c->native_eager_limit = 0;
+    param("native_eager_limit",
+          "As eager_limit, but where sender or receiver is a Linux process: memory outside the "
+          "region is copied by the kernel, which pays for long messages only (0: max_send_size)",
+          MCA_BASE_VAR_TYPE_SIZE_T, OPAL_INFO_LVL_4, &c->native_eager_limit);
     c->ring_slots = 128;
     param("ring_slots", "Messages that a ring holds (power of two, 8 to 4096)",
           MCA_BASE_VAR_TYPE_UNSIGNED_INT, OPAL_INFO_LVL_5, &c->ring_slots);
@@ -172,6 +177,14 @@ static void check_params(void)
         opal_show_help("help-btl-torobus.txt", "value changed", true, "eager_limit",
                        (unsigned long)m->btl_eager_limit, (unsigned long)m->btl_max_send_size);
         m->btl_eager_limit = m->btl_max_send_size;
+    }
+    if (c->native_eager_limit > m->btl_max_send_size) {
+        opal_show_help("help-btl-torobus.txt", "value changed", true, "native_eager_limit",
+                       (unsigned long)c->native_eager_limit, (unsigned long)m->btl_max_send_size);
+        c->native_eager_limit = m->btl_max_send_size;
+    }
+    if (0 == c->native_eager_limit) {
+        c->native_eager_limit = m->btl_max_send_size;
     }
     if (0 == c->poll_budget) {
         c->poll_budget = 1;

@@ -72,7 +72,7 @@ mca_btl_base_descriptor_t *mca_btl_torobus_alloc(mca_btl_base_module_t *btl,
 
     if (size <= SMALL) {
         list = &c->frags_small;
-    } else if (size <= btl->btl_eager_limit) {
+    } else if (size <= mca_btl_torobus.btl_eager_limit) {
         list = &c->frags_eager;
     } else if (OPAL_UNLIKELY(size > btl->btl_max_send_size)) {
         return NULL;

@@ -100,6 +100,8 @@ static int private_get(mca_btl_base_module_t *btl, mca_btl_base_endpoint_t *ep, 
 void mca_btl_torobus_private_init(void)
 {
     mca_btl_torobus_private = mca_btl_torobus;
+    mca_btl_torobus_private.btl_eager_limit = mca_btl_torobus_component.native_eager_limit;
+    mca_btl_torobus_private.btl_rndv_eager_limit = mca_btl_torobus_component.native_eager_limit;
     mca_btl_torobus_private.btl_put = private_put;
     mca_btl_torobus_private.btl_get = private_get;
     mca_btl_torobus_private.btl_flags &= ~(MCA_BTL_FLAGS_ATOMIC_OPS | MCA_BTL_FLAGS_ATOMIC_FOPS);

@@ -31,9 +31,8 @@ bool mca_btl_torobus_deliver(mca_btl_base_module_t *btl, mca_btl_base_tag_t tag,
                              size_t len)
 {
     const mca_btl_active_message_callback_t *reg = mca_btl_base_active_message_trigger + tag;
-    /* Only read by the upper layer, and under the progress guard there is one message at a time. */
-    static mca_btl_base_segment_t segment;
-    static mca_btl_base_descriptor_t des = {.des_segments = &segment, .des_segment_count = 1};
+    mca_btl_base_segment_t segment;
+    mca_btl_base_descriptor_t des;
 
     /* The PML registers its tags after the first add_procs; a faster peer may send before. */
     if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || NULL == reg->cbfunc)) {
@@ -41,6 +40,10 @@ bool mca_btl_torobus_deliver(mca_btl_base_module_t *btl, mca_btl_base_tag_t tag,
     }
     segment.seg_addr.pval = data;
     segment.seg_len = len;
+    /* What else a descriptor holds is about sending: of one that arrives, the segments count. */
+    des.des_segments = &segment;
+    des.des_segment_count = 1;
+    des.des_flags = 0;
     reg->cbfunc(btl, tag, &des, reg->cbdata);
     return true;
 }
