@@ -248,7 +248,9 @@ struct keeper_guest *keeper_keep_use(struct keeper_guest *g, unsigned nranks,
     for (struct keeper_client *c = g->keeper->clients; c; c = c->next)
         if (c->guest == g)
             c->guest = other;
-    return other;
+    /* spawned jobs leave several guests whose names begin alike: this may be another such one */
+    return other && other->state == KEEPER_GUEST_KEPT ? keeper_keep_use(other, nranks, s, err)
+                                                      : other;
 }
 
 static void adopt(struct keeper_client *c, const char *key)

@@ -20,11 +20,23 @@
 const int run_signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGUSR1,  SIGUSR2, SIGALRM,
                            SIGTSTP, SIGCONT, SIGABRT, SIGURG,  SIGWINCH, SIGXCPU, 0};
 
+/** mpirun looks into the current directory as well, after PATH. */
+static int find_as_mpirun(const char *name, char path[SHIM_PATH_MAX])
+{
+    int result = shim_path_find(name, path);
+    char here[SHIM_PATH_MAX];
+
+    if (result == ENOENT && !strchr(name, '/') && getenv("OMPI_MCA_orte_hnp_uri") &&
+        snprintf(here, sizeof(here), "./%s", name) < (int)sizeof(here))
+        result = shim_path_find(here, path);
+    return result;
+}
+
 static void find_program(const char *name, char path[SHIM_PATH_MAX])
 {
     if (!*name)
         shim_die(SHIM_EXIT_USAGE, "the name of the program is empty");
-    switch (shim_path_find(name, path)) {
+    switch (find_as_mpirun(name, path)) {
     case 0:
         return;
     case EACCES:

@@ -11,6 +11,15 @@ is "$out" "$(printf 'arg %d: [%s]\n' 0 a 1 'b c' 2 '' 3 "it's" 4 '"q"' 5 'x\y' 6
 runs "2000 arguments" mpi --host vm0 "$programs/act" args $(seq 2000)
 is "$(echo "$out" | tail -n 1)" "arg 1999: [2000]" "2000 of them come"
 
+# --- the program: mpirun looks for it in PATH, then in the current directory
+cp "$programs/act" "$tmp/only-here"
+cd "$tmp" || exit 1
+runs "a program of this directory" mpi -np 1 only-here args x
+is "$out" "arg 0: [x]" "is found without ./"
+runs "on another node" mpi --host vm0 only-here args x
+is "$out" "arg 0: [x]" "as well"
+cd "$OLDPWD" || exit 1
+
 # --- environment
 TORO_TEST_A='from outside' TORO_TEST_B=$(printf 'two\nlines') PLAIN_VAR=plain
 export TORO_TEST_A TORO_TEST_B PLAIN_VAR

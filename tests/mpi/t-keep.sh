@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # Guests that stay for the next job: the same QEMU serves it, and finds nothing of the last one.
-# timeout: 240
+# timeout: 300
 . "$TORO_SRC/tests/mpi/launch.sh"
 needs_guests
 mem=$programs/keep-mem
@@ -61,6 +61,8 @@ runs "mpirun again" mpi --host vm0:2,vm1:2 "$programs/pmix-names" names
 is "$(qemus)" "$q2" "in the same two"
 runs "mpirun with more ranks" mpi --host vm0:2,vm1:3 "$examples/ring"
 is "$(qemus | wc -w)" 2 "two guests, one of them new"
+runs "a job that spawns others" mpi -np 1 "$programs/btl-spawn"
+runs "a job of two ranks after it" mpi -np 2 "$examples/hello"
 export TOROBUS_KEEP=1
 runs "a job whose guests stay for a second" mpi --host vm0:2,vm1:3 "$examples/hello"
 nothing_left "after a second nothing is left"
