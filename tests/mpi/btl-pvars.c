@@ -33,6 +33,26 @@ static unsigned long long value(MPI_T_pvar_handle handle)
     return n;
 }
 
+/* How many of the messages of 8 KiB does the receiver fetch? None if that is within the eager limit
+ * of the pair, else all. */
+static void fetched(int rank)
+{
+    static char data[8192];
+    MPI_T_pvar_handle gets = open_pvar("btl_torobus_gets");
+    unsigned long long before = value(gets);
+
+    for (int i = 0; i < COUNT; i++) {
+        if (rank == 0)
+            MPI_Send(data, sizeof(data), MPI_BYTE, 1, 1, MPI_COMM_WORLD);
+        else if (rank == 1)
+            MPI_Recv(data, sizeof(data), MPI_BYTE, 0, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    }
+    if (rank == 1) {
+        printf("btl-pvars: %llu of %d fetched\n", value(gets) - before, COUNT);
+        fflush(stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"msgs_sent",      "bytes_sent",         "msgs_received",
@@ -75,6 +95,8 @@ int main(int argc, char **argv)
         fflush(stdout);
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
+    MPI_Barrier(MPI_COMM_WORLD); /* or they would come while the first ones are counted */
+    fetched(rank);
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0)
         printf("btl-pvars: all right\n");

@@ -36,7 +36,7 @@ p2p "without get" 3 --mca btl_torobus_flags send,put
 p2p "without put and get" 3 --mca btl_torobus_flags send
 p2p "tiny rings" 4 --mca btl_torobus_ring_slots 8 --mca btl_torobus_lane_size 8192 \
     --mca btl_torobus_max_send_size 4096 --mca btl_torobus_eager_limit 1024 \
-    --mca btl_torobus_flags send
+    --mca btl_torobus_native_eager_limit 1024 --mca btl_torobus_flags send
 p2p "copied through the region" 3 --mca btl_torobus_vm_copy 0
 p2p "never asleep" 2 --mca btl_torobus_sleep 0
 p2p "asleep at once, rings dropped at once" 4 --mca btl_torobus_spin_ns 0 \
@@ -50,6 +50,9 @@ like "$out" "*all right, 4 senders*" "none is starved, nothing is lost"
 
 runs "counters" bus 2 "$dir/btl-pvars"
 like "$out" "*all right*" "counters: grew as they should"
+like "$out" "*: 0 of 1000 fetched*" "8 KiB are within the eager limit between Linux processes"
+runs "a lower eager limit" bus 2 --mca btl_torobus_native_eager_limit 4096 "$dir/btl-pvars"
+like "$out" "*: 1000 of 1000 fetched*" "beyond it the receiver fetches them"
 
 # The one-sided component that works with messages: these pairs have no atomics.
 runs "one-sided" bus 3 --mca osc pt2pt "$dir/btl-rma"

@@ -109,7 +109,7 @@ pair="mpi --host vm0:1,$me:1"
         --mca btl_torobus_gap_ns 1000000 --mca btl_torobus_hot_polls 1
     both "mixed, tiny rings" 4 btl-p2p $mixed --mca btl_torobus_ring_slots 8 \
         --mca btl_torobus_lane_size 8192 --mca btl_torobus_max_send_size 4096 \
-        --mca btl_torobus_eager_limit 1024
+        --mca btl_torobus_eager_limit 1024 --mca btl_torobus_native_eager_limit 1024
     both "mixed, no help from the host's kernel" 4 btl-p2p $mixed --mca btl_torobus_vm_copy 0
     both "mixed, a guest that comes first" 3 btl-p2p mpi --host localhost:1,vm0:1,vm1:1
     both "mixed" 2 btl-rma $pair
