@@ -15,6 +15,7 @@ threads() # NAME...: where the threads of our QEMUs may run that are called so, 
 {
     for p in $(tagged); do
         for t in "/proc/$p"/task/*; do
+            # shellcheck disable=SC2254 # it is a pattern
             case $(cat "$t/comm" 2>/dev/null) in
             $1) sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "$t/status" 2>/dev/null ;;
             esac
@@ -22,7 +23,6 @@ threads() # NAME...: where the threads of our QEMUs may run that are called so, 
     done | sort
 }
 vcpus() { threads 'CPU [0-9]*/*'; }
-# (sysconf counts threads, the list of processors cores with all their threads)
 different() { echo "$1" | sort -u | grep -c .; }
 
 # CPUS PROGRAM...: starts it, waits until so many virtual CPUs are there and a rank has said so
@@ -49,7 +49,7 @@ program="$programs/act sleep 60"
 {
     pinned_by 2 alone -n 2 --bind core $program
     is "$(echo "$got" | grep -c .)" 2 "toro-run --bind core: two virtual CPUs"
-    is "$(different "$got")" 2 "on different cores: $(echo $got)"
+    is "$(different "$got")" 2 "on different cores"
     case $got in *"$whole"*) ok 1 "none may run anywhere" ;; *) ok 0 "none may run anywhere" ;; esac
     is "$main" "$whole" "QEMU's own threads may run anywhere"
     like "$said" "*pinned: core 0 on *, core 1 on *" "toro-info says so"
@@ -62,13 +62,13 @@ $whole" "toro-run --bind none: anywhere"
     stop_job
 
     pinned_by 2 mpi -np 2 --bind-to core --report-bindings $program
-    is "$(different "$got")" 2 "mpirun --bind-to core: two cores: $(echo $got)"
+    is "$(different "$got")" 2 "mpirun --bind-to core: two cores"
     is "$main" "$whole" "QEMU's own threads may run anywhere"
     is "$(grep -c 'bound to socket' "$tmp/job.err")" 2 "--report-bindings says what mpirun has bound"
     stop_job
 
     pinned_by 2 mpi --host vm0,vm1 --bind-to core $program
-    is "$(different "$got")" 2 "two guests with a rank each: two cores: $(echo $got)"
+    is "$(different "$got")" 2 "two guests with a rank each: two cores"
     stop_job
 
     pinned_by 2 mpi -np 2 --bind-to none $program
@@ -91,7 +91,7 @@ $whole" "TOROBUS_BIND=none wins"
     stop_job
     unset TOROBUS_BIND
 }
-fails "no such binding" alone -n 1 --bind socket $program
+fails "no such binding" alone -n 1 --bind socket "$programs/act" sleep 1
 like "$out" "*--bind socket is impossible: give core, none or auto*" "says so"
 nothing_left "nothing is left"
 done_testing

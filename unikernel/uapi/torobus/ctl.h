@@ -237,9 +237,9 @@ struct torobus_ctl_locked {
 _Static_assert(sizeof(struct torobus_ctl_locked) == 32, "locked layout");
 
 /** Body of ATTACH_NODE and ATTACH_RANK; settings follow, "name=value" strings, NUL-terminated each:
- * fs, mem, log, spin_ns, boot_timeout, cores (per rank; 1 if not given; every rank of a guest has as
- * many), and cpus=LIST or bind=core: the rank's virtual CPUs are to be pinned to these processors of
- * the host, or to cores of the keeper's choice. */
+ * fs, mem, log, spin_ns, boot_timeout, cores (per rank; 1 if not given; every rank of a guest has
+ * as many), and cpus=LIST or bind=core: the rank's virtual CPUs are to be pinned to these
+ * processors of the host, or to cores of the keeper's choice. */
 struct torobus_ctl_attach {
     uint32_t version;    /**< TOROBUS_ABI_VERSION */
     uint32_t local_size; /**< ranks the node gets; 0 for ATTACH_NODE */
