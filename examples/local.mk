@@ -2,7 +2,7 @@
 # The examples, built with the staged mpicc and mpifort exactly as a user would build them.
 
 example_programs = $(example_names:%=examples/%)
-example_names = hello ring pi stencil collectives hybrid
+example_names = hello ring pi stencil collectives hybrid topology
 if FORTRAN
 fortran_example_programs = examples/ring_mpif examples/pi_mpi examples/heat_f08
 endif

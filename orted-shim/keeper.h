@@ -188,6 +188,7 @@ struct keeper {
     enum shim_accel accel;
     char accel_reason[256];
     unsigned host_cpus;
+    char caches[SHIM_CACHES_MAX];
     hwloc_topology_t topo; /**< when virtual CPUs are pinned */
     hwloc_bitmap_t cpus;   /**< processors that the job may use, likewise */
     bool bound;            /**< some virtual CPUs are pinned */

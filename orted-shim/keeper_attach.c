@@ -50,6 +50,7 @@ static bool get_ready(struct keeper *k, char err[512])
     }
     if (!enough_descriptors(err) || !get_region(k, err))
         return false;
+    shim_host_caches(k->caches);
     if (!shim_pool_name(k->pool))
         k->pool[0] = '\0';
     /* paths are absolute by now; a daemon must not pin the user's directory */

@@ -309,6 +309,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
                                  .ncores = g->ncores,
                                  .vectors = k->region.sb.ports_per_guest,
                                  .kernel_mib = KERNEL_MIB,
+                                 .caches = k->caches,
                                  .host_cpus = k->host_cpus,
                                  .log = s->log,
                                  .spin_ns = s->spin_ns};

@@ -27,6 +27,7 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
                                  .ctl_fd = 4,
                                  .console_fd = 5,
                                  .qmp_fd = 6};
+    char caches[SHIM_CACHES_MAX];
     struct shim_argv args;
     char err[512], reason[256], *text;
     int version;
@@ -36,6 +37,8 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
     if (!shim_accel_choose(&c.accel, reason))
         shim_die(SHIM_EXIT_FAIL, "%s", reason);
     c.host_cpus = shim_host_cpus();
+    shim_host_caches(caches);
+    c.caches = caches;
     c.spin_ns = o->spin_ns != UINT64_MAX ? o->spin_ns : c.ncores > c.host_cpus ? 5000 : 1000000;
     printf("program      %s\n", job->exe);
     printf("directory    %s\n", job->cwd);

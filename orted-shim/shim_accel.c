@@ -2,11 +2,14 @@
 /* Which accelerator the guests get, and why. */
 #include "shim_accel.h"
 
+#include "torobus/boot.h"
+
 #include "shim_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <hwloc.h>
+#include <stdio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +80,49 @@ bool shim_accel_choose(enum shim_accel *accel, char reason[256])
         shim_cache_put("kvm", key, text);
     }
     return true;
+}
+
+/** One cache as boot.h has it. */
+static size_t print_cache(hwloc_topology_t topo, hwloc_obj_t o, char *text, size_t at)
+{
+    const struct hwloc_cache_attr_s *c = &o->attr->cache;
+    bool shared = hwloc_get_nbobjs_inside_cpuset_by_type(topo, o->cpuset, HWLOC_OBJ_CORE) > 1;
+    int n;
+
+    if (c->size == 0 || c->depth < 1 || c->depth > 9)
+        return at;
+    n = snprintf(text + at, SHIM_CACHES_MAX - at, "%s%c%u:%llu:%d:%u:%d", at ? "," : "",
+                 c->type == HWLOC_OBJ_CACHE_DATA          ? 'd'
+                 : c->type == HWLOC_OBJ_CACHE_INSTRUCTION ? 'i'
+                                                          : 'u',
+                 c->depth, (unsigned long long)c->size, c->associativity > 0 ? c->associativity : 0,
+                 c->linesize, shared);
+    if (n < 0 || at + (size_t)n >= SHIM_CACHES_MAX) {
+        text[at] = '\0';
+        return at;
+    }
+    return at + (size_t)n;
+}
+
+void shim_host_caches(char text[SHIM_CACHES_MAX])
+{
+    hwloc_topology_t topo;
+    unsigned n = 0;
+    size_t at = 0;
+
+    text[0] = '\0';
+    if (hwloc_topology_init(&topo) != 0)
+        return;
+    hwloc_topology_set_icache_types_filter(topo, HWLOC_TYPE_FILTER_KEEP_ALL);
+    if (hwloc_topology_load(topo) == 0)
+        for (hwloc_obj_t o = hwloc_get_obj_by_type(topo, HWLOC_OBJ_PU, 0);
+             o && n < TOROBUS_BOOT_NCACHES; o = o->parent) {
+            if (!hwloc_obj_type_is_cache(o->type))
+                continue;
+            at = print_cache(topo, o, text, at);
+            n++;
+        }
+    hwloc_topology_destroy(topo);
 }
 
 unsigned shim_host_cpus(void)

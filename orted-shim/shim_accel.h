@@ -27,6 +27,11 @@ enum shim_kvm {
 /** Run a tiny guest through KVM in a child process with a time limit (Caller: may block 1 s). */
 enum shim_kvm shim_kvm_probe(char detail[160]);
 
+/** Room for what shim_host_caches() says. */
+#define SHIM_CACHES_MAX 256
+/** Caches of a core of this host in the form of the kernel's command line; "" if hwloc knows none.
+ */
+void shim_host_caches(char text[SHIM_CACHES_MAX]);
 /** Cores of this host that this process may use (hwloc). */
 unsigned shim_host_cpus(void);
 

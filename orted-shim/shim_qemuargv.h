@@ -22,6 +22,7 @@ struct shim_qemu_config {
     unsigned ncores;     /**< vCPUs */
     unsigned vectors;    /**< MSI-X vectors of the ivshmem device: the most any peer may have */
     unsigned kernel_mib; /**< QEMU's own -m */
+    const char *caches;  /**< of a core, as boot.h has it; NULL or "": not known */
     unsigned host_cpus;  /**< cores of the host that the guest may use */
     unsigned log;        /**< 0-2 */
     uint64_t spin_ns;

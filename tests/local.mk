@@ -134,6 +134,7 @@ mpi_sh = \
     tests/mpi/t-coll.sh \
     tests/mpi/t-cores.sh \
     tests/mpi/t-bind.sh \
+    tests/mpi/t-topology.sh \
     tests/mpi/t-coll-many.sh \
     tests/mpi/t-coll-spread.sh \
     tests/mpi/t-given.sh \
@@ -205,6 +206,7 @@ fuzz_names = \
 mpi_programs = \
     mpi/act-mpi \
     mpi/graph \
+    mpi/hwloc \
     mpi/init-time \
     mpi/mpi-io \
     mpi/code \
@@ -322,7 +324,11 @@ $(host_bins): tests/%: $(srcdir)/tests/%.c $(test_headers)
 
 $(mpi_bins): tests/%: $(srcdir)/tests/%.c openmpi.stamp
 	$(test_pre)
-	$(AM_V_CC)$(stage_env) mpicc -O2 $(test_build)
+	$(AM_V_CC)$(stage_env) mpicc -O2 $(mpi_flags_$(subst -,_,$(*F))) $(test_build)
+
+# the hwloc inside Open MPI, with the headers that are not installed
+hwloc_include = opal/mca/hwloc/hwloc201/hwloc/include
+mpi_flags_hwloc = -I$(OMPI_SOURCE)/$(hwloc_include) -Iopenmpi/$(hwloc_include)
 
 $(mpi_fortran_bins): tests/%: $(srcdir)/tests/%.f90 openmpi.stamp
 	$(test_pre)

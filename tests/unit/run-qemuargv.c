@@ -35,6 +35,7 @@ static const struct {
       .ncores = 64,
       .vectors = 64,
       .kernel_mib = 64,
+      .caches = "d1:32768:8:64:0,u2:1048576:16:64:0,u3:33554432:0:64:1",
       .host_cpus = 128,
       .spin_ns = 1000000,
       .ivshmem_fd = 100,

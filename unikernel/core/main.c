@@ -39,6 +39,38 @@ static bool is(const char *word, size_t key_len, const char *key)
     return toro_strlen(key) == key_len && toro_strncmp(word, key, key_len) == 0;
 }
 
+/* One number of a list, and what must stand behind it ('\0': nothing of the word). */
+static uint64_t list_number(const char **at, const char *end, char behind, uint64_t max)
+{
+    const char *from = *at, *stop;
+    uint64_t v = toro_strtou(from, &stop);
+
+    if (stop == from || stop > end || v > max ||
+        (behind ? stop == end || *stop != behind : stop != end && *stop != ','))
+        toro_panic("command line: caches=: \"%.*s\" is no cache", (int)(end - from), from);
+    *at = stop < end ? stop + 1 : stop;
+    return v;
+}
+
+static void parse_caches(const char *v, const char *end)
+{
+    struct toro_bootinfo *b = &toro_boot;
+
+    for (b->ncaches = 0; v < end; b->ncaches++) {
+        struct toro_cache *c = &b->cache[b->ncaches];
+
+        if (b->ncaches == TOROBUS_BOOT_NCACHES || (*v != 'd' && *v != 'i' && *v != 'u'))
+            toro_panic("command line: caches=: \"%.*s\" is one too many or of no type",
+                       (int)(end - v), v);
+        c->type = *v++;
+        c->level = (unsigned)list_number(&v, end, ':', 9);
+        c->size = list_number(&v, end, ':', 1ull << 40);
+        c->ways = (unsigned)list_number(&v, end, ':', 1u << 20);
+        c->line = (unsigned)list_number(&v, end, ':', 1u << 20);
+        c->shared = list_number(&v, end, '\0', 1);
+    }
+}
+
 static void parse_word(const char *word)
 {
     struct toro_bootinfo *b = &toro_boot;
@@ -76,6 +108,8 @@ static void parse_word(const char *word)
             toro_panic("command line: fs=%.*s, possible are none, ro and rw", (int)vlen, v);
     } else if (is(word, klen, TOROBUS_BOOT_LOG)) {
         b->log = value_number(word, v, 2);
+    } else if (is(word, klen, TOROBUS_BOOT_CACHES)) {
+        parse_caches(v, v + vlen);
     } else if (is(word, klen, TOROBUS_BOOT_CPUMASK)) {
         b->cpumask = value_number(word, v, UINT32_MAX);
     } else {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* /sys/devices/system/cpu/cpuN/cache. hwloc can ask the processor itself, but only of the core that
- * it runs on: without these files each rank of a guest would see another topology. */
+ * it runs on: without these files each rank of a guest would see another topology. The caches are
+ * those of the host's cores, which the keeper describes, else those that the processor claims to
+ * have. */
 #include <toro/arch.h>
+#include <toro/boot.h>
 #include <toro/lib.h>
 #include "pseudo.h"
 
@@ -29,6 +32,29 @@ static bool known(const char *name)
     return false;
 }
 
+static bool cache(unsigned i, struct arch_cache *out)
+{
+    const struct toro_cache *c;
+    uint64_t lines;
+
+    if (toro_boot.ncaches == 0)
+        return arch_cache(i, out);
+    if (i >= toro_boot.ncaches || toro_boot.cache[i].line == 0)
+        return false;
+    c = &toro_boot.cache[i];
+    lines = c->size / c->line;
+    *out = (struct arch_cache){.type = c->type == 'd'   ? 1
+                                       : c->type == 'i' ? 2
+                                                        : 3,
+                               .level = c->level,
+                               .line = c->line,
+                               .groups = 1,
+                               .ways = c->ways ? c->ways : (unsigned)lines,
+                               .sets = c->ways ? (unsigned)(lines / c->ways) : 1,
+                               .cores = c->shared ? arch_ncores() : 1};
+    return true;
+}
+
 uint32_t toro_sysfs_cache_type(const char *r)
 {
     struct arch_cache c;
@@ -37,7 +63,7 @@ uint32_t toro_sysfs_cache_type(const char *r)
     if (!*r)
         return TORO_S_IFDIR;
     r = toro_sysfs_indexed(r, "index", MAX_CACHES, &n);
-    if (!r || !arch_cache(n, &c))
+    if (!r || !cache(n, &c))
         return 0;
     return !*r ? TORO_S_IFDIR : known(r) ? TORO_S_IFREG : 0;
 }
@@ -48,13 +74,13 @@ uint32_t toro_sysfs_cache_entry(const char *r, unsigned i, char name[TORO_NAME_M
     unsigned n;
 
     if (!*r) {
-        if (i >= MAX_CACHES || !arch_cache(i, &c))
+        if (i >= MAX_CACHES || !cache(i, &c))
             return 0;
         toro_snprintf(name, TORO_NAME_MAX + 1, "index%u", i);
         return TORO_S_IFDIR;
     }
     r = toro_sysfs_indexed(r, "index", MAX_CACHES, &n);
-    if (!r || *r || !arch_cache(n, &c) || i >= TORO_ARRAY_SIZE(file))
+    if (!r || *r || !cache(n, &c) || i >= TORO_ARRAY_SIZE(file))
         return 0;
     toro_strlcpy(name, file[i], TORO_NAME_MAX + 1);
     return TORO_S_IFREG;
@@ -67,7 +93,7 @@ void toro_sysfs_cache_text(struct toro_text *t, const char *r, unsigned core)
     struct arch_cache c;
 
     r = toro_sysfs_indexed(r, "index", MAX_CACHES, &n);
-    if (!r || !arch_cache(n, &c))
+    if (!r || !cache(n, &c))
         return;
     first = core / c.cores * c.cores;
     last = first + c.cores - 1 < arch_ncores() ? first + c.cores - 1 : arch_ncores() - 1;

@@ -116,6 +116,46 @@ static int32_t standalone_peers(struct pmix_job *j, uint32_t n)
     return level_str(j, "pmix.lpeers", TOROBUS_PMIX_RANK_WILDCARD, text);
 }
 
+/* Add "LABEL" and the numbers of cores or caches from a to b. */
+static size_t add_place(char *text, size_t at, size_t room, const char *label, unsigned a,
+                        unsigned b)
+{
+    return at + (size_t)toro_snprintf(text + at, room - at, a == b ? "%s%s%u" : "%s%s%u-%u",
+                                      at ? ":" : "", label, a, b);
+}
+
+/* Where the n local ranks are, as hwloc finds it in /sys: Open MPI splits communicators by it. What
+ * the host's server says is where their proxies are. */
+static int32_t places(struct pmix_job *j, uint32_t n)
+{
+    unsigned each = n && toro_boot.cores >= n ? toro_boot.cores / n : 1;
+    int32_t st = 0;
+
+    for (uint32_t i = 0; st == 0 && i < n; i++) {
+        unsigned a = i * each, b = a + each - 1;
+        char text[128], label[4];
+        size_t at = add_place(text, 0, sizeof(text), "NM", 0, 0);
+
+        at = add_place(text, at, sizeof(text), "SK", 0, 0);
+        for (unsigned k = toro_boot.ncaches; k-- > 0;) {
+            const struct toro_cache *c = &toro_boot.cache[k];
+
+            if (c->type == 'i' || c->level < 1 || c->level > 3)
+                continue;
+            toro_snprintf(label, sizeof(label), "L%u", c->level);
+            at = add_place(text, at, sizeof(text), label, c->shared ? 0 : a, c->shared ? 0 : b);
+        }
+        at = add_place(text, at, sizeof(text), "CR", a, b);
+        add_place(text, at, sizeof(text), "HT", a, b);
+        st = level_str(j, "pmix.locstr", j->peers[i], text);
+        if (st != 0)
+            break;
+        add_place(text, 0, sizeof(text), "", a, b);
+        st = level_str(j, "pmix.cpuset", j->peers[i], text);
+    }
+    return st;
+}
+
 static int32_t standalone_job(struct pmix_job *j, uint32_t n)
 {
     static const char *const sizes[] = {"pmix.job.size", "pmix.univ.size",  "pmix.max.size",
@@ -139,6 +179,8 @@ static int32_t standalone_job(struct pmix_job *j, uint32_t n)
         st = level_str(j, "pmix.mapby", all, "CORE");
     if (st == 0)
         st = level_str(j, "pmix.nsdir", all, SESSION_DIR);
+    if (st == 0)
+        st = places(j, n);
     /* of every rank: they are the same for everybody and known from the start */
     for (uint32_t r = 0; st == 0 && r < n; r++) {
         st = level_u16(j, "pmix.lrank", r, r);
@@ -250,7 +292,8 @@ int32_t toro_pmix_hosted(struct pmix_client *c, const struct pmix_msg *reply)
         return TOROBUS_PMIX_ERR_NOMEM;
     PMIX_EACH(reply, it)
     {
-        if (toro_pmix_key_starts(it, "toro.") || toro_pmix_key_is(it, "pmix.nsdir"))
+        if (toro_pmix_key_starts(it, "toro.") || toro_pmix_key_is(it, "pmix.nsdir") ||
+            toro_pmix_key_is(it, "pmix.locstr") || toro_pmix_key_is(it, "pmix.cpuset"))
             continue;
         st = toro_pmix_kv_put(j, NULL, true, it);
         /* only the first rank's: who is local must not change while fences run */
@@ -264,6 +307,8 @@ int32_t toro_pmix_hosted(struct pmix_client *c, const struct pmix_msg *reply)
     }
     if (st == 0)
         st = level_str(j, "pmix.nsdir", TOROBUS_PMIX_RANK_WILDCARD, SESSION_DIR);
+    if (st == 0)
+        st = places(j, j->npeers);
     if (st != 0) {
         if (j->clients == 0)
             toro_pmix_job_put(j);

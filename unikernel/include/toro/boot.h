@@ -5,14 +5,25 @@
 #define TORO_BOOT_H
 
 #include "types.h"
+#include "torobus/boot.h"
 
 enum toro_fs_mode { TORO_FS_NONE, TORO_FS_RO, TORO_FS_RW };
+
+/* A cache that each core has, or that all share. */
+struct toro_cache {
+    char type; /* d, i or u */
+    bool shared;
+    unsigned level, ways, line; /* ways 0: not known */
+    uint64_t size;
+};
 
 struct toro_bootinfo {
     unsigned guest, cores, cpumask, log;
     uint32_t spin_ns;
     enum toro_fs_mode fs;
     char name[64];
+    struct toro_cache cache[TOROBUS_BOOT_NCACHES];
+    unsigned ncaches;
     uint64_t entry_tsc;
 };
 extern struct toro_bootinfo toro_boot;

@@ -16,6 +16,12 @@
 #define TOROBUS_BOOT_CPUMASK                                                                       \
     "cpumask" /**< host CPUs the guest may use: count, decimal; to know oversubscription */
 
+/** Caches of the host's cores, for /sys and what is told to programs: up to TOROBUS_BOOT_NCACHES of
+ * TYPE LEVEL:SIZE:WAYS:LINE:SHARED separated by commas, e.g. d1:32768:8:64:0,u3:33554432:16:64:1.
+ * TYPE d, i or u (unified); WAYS 0: not known; SHARED 1: by all cores of the guest. */
+#define TOROBUS_BOOT_CACHES  "caches"
+#define TOROBUS_BOOT_NCACHES 6
+
 /* Devices, by the order and names the keeper gives them:
  *   ivshmem-doorbell   BAR2 = region, one MSI-X vector per core
  *   virtio-serial-pci  port 1, name TOROBUS_PORT_CTL: ctl frames
