@@ -51,6 +51,13 @@ is "$(mpi -np 2 --stdin none "$programs/act" count <some 2>&1 | sort -u)" "$none
 is "$(mpi -np 2 --stdin 1 "$programs/act" count <some 2>&1 | sort)" \
     "$(printf '%s\n%s\n' "$none" "$one" | sort)" "--stdin 1"
 
+if [ "$native" = 1 ]; then
+    skip 1 "a check of guests"
+else
+    is "$(mpi --host vm0:1,vm1:1 --stdin all "$programs/act" count <some 2>&1)" \
+        "$(printf '%s\n%s\n' "$one" "$one")" "--stdin all"
+fi
+
 # --- --xml
 mpi --host vm0:1,vm1:1 --xml "$programs/act" partial >xml 2>&1
 is "$(grep -o '<stdout rank="[01]">no newline' xml | sort -u | wc -l)" 2 "--xml knows the ranks"
