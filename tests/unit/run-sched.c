@@ -88,6 +88,25 @@ static void wander(void *arg)
     }
 }
 
+/* To a core and back, and from there to another and back. */
+static void visit(void *arg)
+{
+    unsigned seed = (unsigned)(uintptr_t)arg, home = arch_core();
+
+    for (int i = 0; i < 1000; i++) {
+        unsigned a = (seed = seed * 1103515245u + 12345u) >> 16 & (CORES - 1), b = seed >> 20 & 3;
+        unsigned was = toro_visit(a), was2;
+
+        misplaced += arch_core() != a;
+        was2 = toro_visit(b);
+        misplaced += arch_core() != b;
+        toro_visit_end(was2);
+        misplaced += arch_core() != a || toro_current()->visiting != (a != home);
+        toro_visit_end(was);
+        misplaced += arch_core() != home || toro_current()->visiting;
+    }
+}
+
 static void places(void)
 {
     for (unsigned i = 0; i < 8 * CORES; i++)
@@ -98,6 +117,10 @@ static void places(void)
         start(i % CORES, wander, (void *)(uintptr_t)(i + 1));
     join();
     t_eq(misplaced, 0, "migration leads where it should, 36000 times");
+    for (unsigned i = 0; i < 8; i++)
+        start(i % CORES, visit, (void *)(uintptr_t)(i + 1));
+    join();
+    t_eq(misplaced, 0, "visits, also from a visit, lead there and back");
 }
 
 /* --- wakes
