@@ -210,9 +210,33 @@ static void daemonize_if_asked(char **argv)
     }
 }
 
+/** The keeper's address, and the name that the node's guest has there. */
+static void name_job(const char *uri, const char *node, char key[SHIM_KEY_LEN + 1], char guest[64])
+{
+    uint32_t family = (uint32_t)strtoul(uri, NULL, 10); /* mpirun's own job: family << 16 */
+
+    memcpy(guest, node, 64);
+    switch (shim_job_group(key)) {
+    case 0:
+        shim_job_key(uri, key);
+        return;
+    case 1:
+        if (family == 0 || !shim_job_guest(guest, family | 1))
+            shim_die(SHIM_EXIT_FAIL,
+                     "node %s cannot be in a group: its name is too long, or mpirun "
+                     "does not tell its job",
+                     node);
+        return;
+    default:
+        shim_die(SHIM_EXIT_USAGE,
+                 "TOROBUS_GROUP=%s is impossible: give 1 to 63 of A-Z a-z 0-9 . _ -",
+                 getenv("TOROBUS_GROUP"));
+    }
+}
+
 int main(int argc, char **argv)
 {
-    char key[SHIM_KEY_LEN + 1], node[64], path[SHIM_PATH_MAX];
+    char key[SHIM_KEY_LEN + 1], node[64], guest[64], path[SHIM_PATH_MAX];
     const char *tmpdir;
     char **uri;
     sigset_t set, old;
@@ -240,10 +264,10 @@ int main(int argc, char **argv)
                  "TOROBUS_NODE or this host's name cannot be the name of a guest: set TOROBUS_NODE "
                  "to 1 to 63 of A-Z a-z 0-9 . _ -");
     find_orted(path);
-    shim_job_key(*uri, key);
-    keeper = shim_hello(key, TOROBUS_CTL_ATTACH_NODE, TOROBUS_CTL_NOBODY, 0, node, 0, NULL, 0);
+    name_job(*uri, node, key, guest);
+    keeper = shim_hello(key, TOROBUS_CTL_ATTACH_NODE, TOROBUS_CTL_NOBODY, 0, guest, 0, NULL, 0);
     daemonize_if_asked(argv);
-    tmpdir = own_tmpdir(argc, &argv, key, node);
+    tmpdir = own_tmpdir(argc, &argv, key, guest);
 
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);

@@ -37,6 +37,12 @@ bool run_is_native(void)
         strcmp(choice, "native") != 0)
         shim_die(SHIM_EXIT_USAGE, "TOROBUS_LOCAL=%s is impossible: give auto, guest or native",
                  choice);
+    if (shim_job_group((char[SHIM_KEY_LEN + 1]){0}) > 0) {
+        if (strcmp(choice, "native") == 0)
+            shim_die(SHIM_EXIT_USAGE, "TOROBUS_LOCAL=native and TOROBUS_GROUP exclude each other: "
+                                      "the jobs of a group run in guests");
+        return false;
+    }
     if (!getenv("PMIX_NAMESPACE") || !getenv("PMIX_RANK") || (node && *node) ||
         strcmp(choice, "guest") == 0)
         return false;

@@ -4,6 +4,7 @@
 
 #include "shim_cores.h"
 #include "shim_config.h"
+#include "shim_job.h"
 #include "shim_msg.h"
 #include "shim_parse.h"
 #include "shim_pool.h"
@@ -146,6 +147,20 @@ static void defaults(struct run_options *o)
         !shim_pool_seconds(&o->keep_s, err) ||
         !shim_parse_env("TOROBUS_SPIN_NS", false, 0, 1000000000, UINT64_MAX, &o->spin_ns, err))
         shim_die(SHIM_EXIT_USAGE, "%s", err);
+    switch (shim_job_group((char[SHIM_KEY_LEN + 1]){0})) {
+    case 0:
+        break;
+    case 1:
+        if (o->keep_s)
+            shim_die(SHIM_EXIT_USAGE,
+                     "TOROBUS_KEEP and TOROBUS_GROUP exclude each other: guests of "
+                     "a group do not stay");
+        break;
+    default:
+        shim_die(SHIM_EXIT_USAGE,
+                 "TOROBUS_GROUP=%s is impossible: give 1 to 63 of A-Z a-z 0-9 . _ -",
+                 getenv("TOROBUS_GROUP"));
+    }
     if (!shim_cores_env(&o->cores, err))
         shim_die(SHIM_EXIT_USAGE, "%s", err);
     if (!shim_env_copy(&o->env, environ))

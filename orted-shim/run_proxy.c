@@ -71,15 +71,20 @@ static void on_parent_gone(evutil_socket_t fd, short what, void *arg)
 static void name_guest(struct proxy_job *job)
 {
     const char *ns = getenv("PMIX_NAMESPACE");
+    bool group = shim_job_group((char[SHIM_KEY_LEN + 1]){0}) > 0;
     char node[64];
-    uint64_t id;
+    uint64_t id = 0;
 
-    /* Open MPI's job ids: family << 16 | number; 1 is what mpirun was told to run */
-    if (!ns || !shim_parse_u64(ns, 0, UINT32_MAX, &id) || (id & 0xffff) <= 1)
-        return;
     memcpy(node, job->node, sizeof(node));
-    if (snprintf(job->node, sizeof(job->node), "%s+%u", node, (unsigned)(id & 0xffff)) >=
-        (int)sizeof(job->node))
+    /* Open MPI's job ids: family << 16 | number; 1 is what mpirun was told to run */
+    if (!ns || !shim_parse_u64(ns, 0, UINT32_MAX, &id)) {
+        if (group)
+            shim_die(SHIM_EXIT_FAIL, "only jobs of mpirun can be in a group (TOROBUS_GROUP)");
+        return;
+    }
+    if (!group && (id & 0xffff) <= 1)
+        return;
+    if (!shim_job_guest(job->node, (uint32_t)(group ? id : id & 0xffff)))
         shim_die(SHIM_EXIT_FAIL, "the node's name is too long: %s", node);
 }
 

@@ -27,6 +27,7 @@ const struct shim_setting shim_settings[] = {
      "pinning of virtual CPUs: as mpirun binds (auto), core or none"},
     {"local", "TOROBUS_LOCAL", "auto", "ranks on mpirun's own node: auto, guest or native"},
     {"keep", "TOROBUS_KEEP", "0", "seconds that guests stay for the next job"},
+    {"group", "TOROBUS_GROUP", "none", "jobs of the same group share a region and can connect"},
     {"accel", "TOROBUS_ACCEL", "auto", "auto, kvm or tcg"},
     {"qemu", "TOROBUS_QEMU", "qemu-system-x86_64", "QEMU"},
     {"kernel", "TOROBUS_KERNEL", "lib/torobus/torobus.elf of the prefix", "kernel image"},

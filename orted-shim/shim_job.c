@@ -26,6 +26,26 @@ void shim_job_key(const char *uri, char key[SHIM_KEY_LEN + 1])
     snprintf(key, SHIM_KEY_LEN + 1, "%016" PRIx64, fnv1a(FNV_START, uri));
 }
 
+int shim_job_group(char key[SHIM_KEY_LEN + 1])
+{
+    const char *name = getenv("TOROBUS_GROUP");
+
+    if (!name || !*name)
+        return 0;
+    if (!shim_node_ok(name))
+        return -1;
+    snprintf(key, SHIM_KEY_LEN + 1, "%016" PRIx64, fnv1a(fnv1a(FNV_START, "group "), name));
+    return 1;
+}
+
+bool shim_job_guest(char node[64], uint32_t jobid)
+{
+    char name[64];
+
+    memcpy(name, node, sizeof(name));
+    return snprintf(node, 64, "%s+%" PRIu32, name, jobid) < 64;
+}
+
 bool shim_job_key_random(char key[SHIM_KEY_LEN + 1])
 {
     uint64_t r;
@@ -42,6 +62,8 @@ bool shim_job_key_env(char key[SHIM_KEY_LEN + 1])
     const char *ns = getenv("PMIX_NAMESPACE");
     const char *server = NULL;
 
+    if (shim_job_group(key) > 0)
+        return true;
     if (uri && *uri) {
         shim_job_key(uri, key);
         return true;

@@ -13,6 +13,19 @@
 /** Key of the job whose mpirun has this contact URI: FNV-1a-64 in hex. */
 void shim_job_key(const char *uri, char key[SHIM_KEY_LEN + 1]);
 
+/**
+ * The group that this job belongs to (TOROBUS_GROUP): jobs of one user that name the same one share
+ * a keeper and a region.
+ *
+ * @param[out] key the group's, in the place of the job's own
+ * @return 1; 0 if it belongs to none; -1 if the name is impossible.
+ */
+int shim_job_group(char key[SHIM_KEY_LEN + 1]);
+
+/** Tell a node's guest from those that other jobs of a group have for a node of that name.
+ * @return false if the name becomes too long. */
+bool shim_job_guest(char node[64], uint32_t jobid);
+
 /** A key that nobody else has. @return false if the machine gives no random bytes. */
 bool shim_job_key_random(char key[SHIM_KEY_LEN + 1]);
 
