@@ -16,13 +16,16 @@ def text_of(log):
         return file.read(4 << 20)
 
 
+def lock_of(entry):
+    return entry.lock or entry.program
+
+
 class Suite:
     def __init__(self, options, jobs, known):
         self.options = options
         self.jobs = jobs
         self.known = known
         self.results = {}  # (key, place) -> Result
-        self.locks = {}
         self.compares = False
         self.store = os.path.join(options.logs, "results.json")
         self.before = {}
@@ -137,21 +140,35 @@ class Suite:
         """Every entry in every place; an entry's places one after the other, native first."""
         self.compares = any(not place.native for place in where)
         progress = report.Progress(len(entries) * len(where))
-        slots = asyncio.Semaphore(self.options.jobs)
+        # Guests that stay serve jobs of as many ranks as they have cores for.
+        waiting = sorted(entries, key=lambda e: e.ranks) if self.jobs.keep else list(entries)
+        busy = set()  # the same program twice at once would use the same files
+        change = asyncio.Condition()
 
-        async def one(entry):
-            # The same program twice at once would use the same files.
-            lock = self.locks.setdefault(entry.lock or entry.program, asyncio.Lock())
-            async with lock, slots:
+        async def next_entry():
+            """The first that may run now, None when all have been taken."""
+            async with change:
+                while waiting:
+                    entry = next((e for e in waiting if lock_of(e) not in busy), None)
+                    if entry:
+                        waiting.remove(entry)
+                        busy.add(lock_of(entry))
+                        return entry
+                    await change.wait()
+            return None
+
+        async def slot():
+            while entry := await next_entry():
                 for place in where:
                     result = await self.run(entry, place)
                     self.remember(result)
                     progress.add(result)
                     self.save()
+                async with change:
+                    busy.remove(lock_of(entry))
+                    change.notify_all()
 
-        # Guests that stay serve jobs of as many ranks as they have cores for.
-        order = sorted(entries, key=lambda e: e.ranks) if self.jobs.keep else entries
-        tasks = [asyncio.ensure_future(one(entry)) for entry in order]
+        tasks = [asyncio.ensure_future(slot()) for _ in range(self.options.jobs)]
         try:
             await asyncio.gather(*tasks)
         finally:
