@@ -196,6 +196,7 @@ fuzz_names = \
     pmix \
     proxy \
     proxy-pmix \
+    qmp \
     ranges \
     ring \
     shim-elf \
@@ -390,8 +391,9 @@ $(fuzz_bins): tests/fuzz/bin/%: $(srcdir)/tests/fuzz/%.c $(srcdir)/tests/fuzz/fu
 	$(test_pre)
 	$(AM_V_CC)$(CLANG) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -I$(srcdir)/tests/lib -I$(srcdir) -I$(srcdir)/unikernel/include -I$(srcdir)/orted-shim \
-	    $(AM_CPPFLAGS) $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(HWLOC_CFLAGS) -MMD -MP -MT $@ -MF tests/fuzz/$*.d \
-	    $(test_cflags) -pthread -o $@ $< $(PMIX_LIBS) $(LIBEVENT_LIBS)
+	    $(AM_CPPFLAGS) $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(HWLOC_CFLAGS) $(JSON_C_CFLAGS) \
+	    -MMD -MP -MT $@ -MF tests/fuzz/$*.d \
+	    $(test_cflags) -pthread -o $@ $< $(PMIX_LIBS) $(LIBEVENT_LIBS) $(JSON_C_LIBS)
 
 # make fuzz FUZZ_SECONDS=600: each target for so long; FUZZ_KEEP=DIR keeps the inputs it grew.
 fuzz: all-local
