@@ -84,15 +84,21 @@ tap_capture "$bin/toro-info" --watch "$key"
 like "$status $out" "1 toro-info: there is no job $key*" "a job that is no more"
 
 # --- the counters are those of messages
-start rings alone -n 2 "$programs/pt2pt"
+start rings alone -n 2 "$TORO_BUILD/examples/ring" 8 1000000000
+sum=0
 if wait_job; then
-    "$bin/toro-info" --watch 1 "$wait_job_key" >"$tmp/watch.out" 2>&1
-    sum=$(awk '$2 == "on" { n += $4 } END { print n + 0 }' "$tmp/watch.out")
-    [ "$sum" -gt 0 ]
-    ok $? "messages of a busy job are counted ($sum)"
-else
-    ok 1 "messages of a busy job are counted"
+    "$bin/toro-info" --watch 1 "$wait_job_key" >"$tmp/watch.out" 2>&1 &
+    watcher=$!
+    for _ in $(seq 30); do
+        sleep 1
+        sum=$(awk '$2 == "on" { n += $4 } END { print n + 0 }' "$tmp/watch.out")
+        [ "$sum" -eq 0 ] || break
+    done
+    kill -INT "$(launcher_pid)"
+    wait "$watcher"
 fi
+[ "$sum" -gt 0 ]
+ok $? "messages of a busy job are counted ($sum)"
 ended
 
 # --- a guest that QEMU itself stops, as it does when KVM cannot run it any further
