@@ -265,7 +265,7 @@ test_bins = $(unit_bins) $(tsan_bins) $(abi_linux_bins) $(abi_linux_cxx_bins) $(
     $(abi_guest_bins) $(guest_bins) $(mpi_bins) $(mpi_fortran_bins) $(pie_bins) $(host_bins)
 
 TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_linux_bins) $(abi_linux_cxx_bins) $(abi_linux_fortran_bins) \
-    $(guest_sh) $(guest_bins) $(abi_guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh) $(suite_sh)
+    $(guest_sh) $(guest_bins) $(abi_guest_bins) $(shim_sh) $(mpi_sh) $(overlay_sh) $(bench_sh) $(suite_sh) $(fuzz_sh)
 check_DATA = $(test_bins) $(example_programs) $(fortran_example_programs)
 
 # What else a program with several sources depends on.

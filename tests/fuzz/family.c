@@ -14,39 +14,13 @@
 #undef find
 
 #include "fuzz.h"
+#include "messages.h"
 
 enum { RANKS = 3 };
 
 static struct proxy_job model = {
     .node = "node", .exe = "/bin/x", .root = "", .cwd = "/tmp", .world_size = RANKS, .cores = 1};
 static unsigned sent, started;
-
-void shim_error(const char *fmt, ...)
-{
-    char text[4096];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-}
-
-void shim_step(const char *fmt, ...)
-{
-    (void)fmt;
-}
-
-void shim_die(int status, const char *fmt, ...)
-{
-    (void)status;
-    fprintf(stderr, "shim_die: %s\n", fmt);
-    abort();
-}
-
-void shim_print_foreign(const char *text, unsigned len)
-{
-    free(fuzz_copy(text, len));
-}
 
 int shim_path_find(const char *name, char path[SHIM_PATH_MAX])
 {

@@ -10,34 +10,13 @@ static struct evbuffer *fuzz_in, *fuzz_out;
 #include "../../orted-shim/shim_frame.c"
 
 #include "frame.h"
+#include "messages.h"
 
 #include <stdio.h>
 
-void shim_error(const char *fmt, ...)
+void shim_stream_close(struct shim_stream *st)
 {
-    char text[4096];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-}
-
-void shim_step(const char *fmt, ...)
-{
-    (void)fmt;
-}
-
-void shim_die(int status, const char *fmt, ...)
-{
-    (void)status;
-    fprintf(stderr, "shim_die: %s\n", fmt);
-    abort();
-}
-
-void shim_print_foreign(const char *text, unsigned len)
-{
-    free(fuzz_copy(text, len));
+    FUZZ_ASSERT(st);
 }
 
 bool shim_stream_open(struct shim_stream *st, struct shim_sink *s,

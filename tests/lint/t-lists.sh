@@ -26,6 +26,13 @@ for f in tests/abi/*.c tests/abi/*.cc tests/abi/*.f90; do
 done >>"$tmp/missing"
 is "$(cat "$tmp/missing")" "" "no test is left out"
 
+# A list that make check does not take is no list.
+"$MAKE" -s --no-print-directory -C "$TORO_BUILD" check-list | tr ' ' '\n' >"$tmp/run"
+for f in tests/*/t-*.sh; do
+    grep -q -x -F "${f%.sh}.trs" "$tmp/run" || echo "$f"
+done >"$tmp/missing"
+is "$(cat "$tmp/missing")" "" "make check runs all of them"
+
 grep -o -E '^    tests/[a-z]+/t-[a-z0-9-]+\.sh' $mk | while read -r f; do
     [ -f "$f" ] || echo "$f"
 done >"$tmp/gone"
