@@ -46,6 +46,11 @@ struct keeper_client {
     bool bind;                  /**< RANK: its virtual CPUs are to be pinned */
     hwloc_bitmap_t cpus;        /**< RANK: to these; NULL: to any cores */
     int port;                   /**< NATIVE: index of its port in the slice, -1: none yet */
+    char node[64];              /**< NODE: its name */
+    void *first; /**< body of its first frame while it waits for a slice, else NULL */
+    struct torobus_ctl_hdr first_hdr;
+    struct event *patience; /**< how long it waits for some guest to end */
+    bool impatient;
     bool leaving; /**< it has sent all it will send; closed when the keeper has nothing for it */
     bool closing; /**< close as soon as the output is written */
     pid_t pid;    /**< as the kernel says */
@@ -260,9 +265,18 @@ void keeper_client_done(struct keeper_client *c);
 /** Make every client that only waits for the end go. */
 void keeper_client_release_all(struct keeper *k);
 
+/** A guest has gone: let clients that wait for a slice try again. */
+void keeper_client_retry(struct keeper *k);
+
 /* keeper_attach.c */
-/** First frame of a client. @return false if the client was refused (and is closing). */
-bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, const void *body);
+enum keeper_attach_result {
+    KEEPER_ATTACH_REFUSED, /**< the client is closing */
+    KEEPER_ATTACH_OK,
+    KEEPER_ATTACH_LATER, /**< there will be a slice when a guest has ended: try again then */
+};
+/** First frame of a client. */
+enum keeper_attach_result keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h,
+                                        const void *body);
 
 /* keeper_guest.c */
 struct keeper_guest *keeper_guest_find(struct keeper *k, const char *name);
@@ -359,6 +373,9 @@ struct keeper_guest *keeper_keep_find(struct keeper *k, const char *name);
  *  @return the guest, or NULL with a line for the user. */
 struct keeper_guest *keeper_keep_use(struct keeper_guest *g, unsigned nranks,
                                      const struct keeper_settings *s, char err[512]);
+/** No slice is free: end the oldest guest that only stays for a job to come, unless some guest is
+ * about to end anyway. @return true if a slice will be free. */
+bool keeper_keep_make_room(struct keeper *k);
 /** RESET_DONE of a guest. */
 void keeper_keep_reset_done(struct keeper_guest *g, uint32_t err, const void *body, uint32_t len);
 /** ADOPT or END_IDLE. */

@@ -193,7 +193,15 @@ static bool answer(struct keeper_client *c, bool ok, unsigned slice, const char 
     return ok;
 }
 
-bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, const void *body)
+/** There is no slice for it: whether there may be one soon. Nodes come before all ranks, so theirs
+ * is a job that does not fit. */
+static bool worth_waiting(const struct keeper_client *c, uint16_t type)
+{
+    return keeper_keep_make_room(c->keeper) || (type == TOROBUS_CTL_ATTACH_RANK && !c->impatient);
+}
+
+enum keeper_attach_result keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h,
+                                        const void *body)
 {
     struct torobus_ctl_attach a;
     struct keeper_settings s;
@@ -203,16 +211,16 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
     if (h->type == TOROBUS_CTL_ATTACH_INFO) {
         c->kind = KEEPER_CLIENT_INFO;
         keeper_info(c, h->arg, body);
-        return true;
+        return KEEPER_ATTACH_OK;
     }
     if (h->type == TOROBUS_CTL_ADOPT || h->type == TOROBUS_CTL_END_IDLE) {
         c->kind = KEEPER_CLIENT_INFO;
         keeper_keep_request(c, h, body);
-        return true;
+        return KEEPER_ATTACH_OK;
     }
     if (c->keeper->idle) {
         keeper_client_error(c, 1, "the keeper waits for another job than this");
-        return false;
+        return KEEPER_ATTACH_REFUSED;
     }
     c->keeper->had_client = true;
     ok = (h->type == TOROBUS_CTL_ATTACH_NODE || h->type == TOROBUS_CTL_ATTACH_RANK ||
@@ -237,10 +245,15 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
         c->rank = h->rank;
         c->world_rank = h->arg;
         ok = get_region(c->keeper, err) && keeper_native_attach(c, a.node, a.local_size, err);
-        return answer(c, ok, c->keeper->native.slice, err);
+        return answer(c, ok, c->keeper->native.slice, err) ? KEEPER_ATTACH_OK
+                                                           : KEEPER_ATTACH_REFUSED;
     }
     ok = ok && get_ready(c->keeper, err);
-    ok = ok && (c->guest = keeper_guest_reserve(c->keeper, a.node, err)) != NULL;
+    if (ok && !(c->guest = keeper_guest_reserve(c->keeper, a.node, err))) {
+        if (worth_waiting(c, h->type))
+            return KEEPER_ATTACH_LATER;
+        ok = false;
+    }
     if (ok && h->type == TOROBUS_CTL_ATTACH_RANK) {
         c->kind = KEEPER_CLIENT_RANK;
         c->rank = UINT32_MAX;
@@ -250,13 +263,22 @@ bool keeper_attach(struct keeper_client *c, const struct torobus_ctl_hdr *h, con
             keeper_log("no memory for the name of a core file");
         if (!ok) {
             struct keeper_guest *g = c->guest;
+            bool full = !g; /* the one it had does not suit, and there is no slice for another */
 
             c->guest = NULL;
-            keeper_guest_release(g);
+            if (g)
+                keeper_guest_release(g);
+            if (full && worth_waiting(c, h->type)) {
+                c->kind = KEEPER_CLIENT_NEW;
+                hwloc_bitmap_free(c->cpus);
+                c->cpus = NULL;
+                return KEEPER_ATTACH_LATER;
+            }
         }
     } else {
+        memcpy(c->node, a.node, sizeof(c->node));
         c->kind = KEEPER_CLIENT_NODE;
         c->rank = TOROBUS_CTL_NOBODY;
     }
-    return answer(c, ok, ok ? c->guest->slice : 0, err);
+    return answer(c, ok, ok ? c->guest->slice : 0, err) ? KEEPER_ATTACH_OK : KEEPER_ATTACH_REFUSED;
 }

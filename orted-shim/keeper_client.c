@@ -12,6 +12,9 @@
 
 /** How long a connection may say nothing about what it is. */
 static const struct timeval hello_limit = {.tv_sec = 10};
+/** How long a rank for which there is no slice waits for others that may be about to end: of a
+ * spawned job, the parent knows that it has disconnected, not that its guest is gone. */
+static const struct timeval patience = {.tv_sec = 2};
 
 static void client_free(struct keeper_client *c)
 {
@@ -28,6 +31,9 @@ static void client_free(struct keeper_client *c)
     if (c->kind == KEEPER_CLIENT_NATIVE)
         keeper_native_gone(c);
     bufferevent_free(c->bev);
+    free(c->first);
+    if (c->patience)
+        event_free(c->patience);
     free(c->core_dir);
     hwloc_bitmap_free(c->cpus);
     free(c);
@@ -64,6 +70,14 @@ void keeper_client_error(struct keeper_client *c, int status, const char *text)
     keeper_client_done(c);
 }
 
+void keeper_client_retry(struct keeper *k)
+{
+    for (struct keeper_client *c = k->clients; c; c = c->next)
+        if (c->first && !c->closing)
+            bufferevent_trigger(c->bev, EV_READ,
+                                BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
 void keeper_client_release_all(struct keeper *k)
 {
     for (struct keeper_client *c = k->clients; c; c = c->next)
@@ -95,6 +109,40 @@ static bool forward(struct keeper_client *c, const struct torobus_ctl_hdr *h, st
     }
 }
 
+static void on_impatient(evutil_socket_t fd, short what, void *arg)
+{
+    struct keeper_client *c = arg;
+
+    (void)fd;
+    (void)what;
+    c->impatient = true;
+    keeper_client_retry(c->keeper);
+}
+
+/** Its first frame, perhaps not for the first time. @return whether it is done with. */
+static bool first_frame(struct keeper_client *c, const struct torobus_ctl_hdr *h, void *body)
+{
+    enum keeper_attach_result r = body ? keeper_attach(c, h, body) : KEEPER_ATTACH_REFUSED;
+
+    if (r == KEEPER_ATTACH_LATER) {
+        if (!c->first) {
+            keeper_log("a client waits until a guest has ended");
+            c->patience = evtimer_new(c->keeper->base, on_impatient, c);
+            if (c->patience)
+                evtimer_add(c->patience, &patience);
+            else
+                c->impatient = true;
+        }
+        c->first = body;
+        c->first_hdr = *h;
+        bufferevent_disable(c->bev, EV_READ);
+        return false;
+    }
+    c->first = NULL;
+    free(body);
+    return r == KEEPER_ATTACH_OK;
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct evbuffer *in = bufferevent_get_input(bev);
@@ -102,20 +150,21 @@ static void on_read(struct bufferevent *bev, void *arg)
     struct torobus_ctl_hdr h;
     int r;
 
+    if (c->first) {
+        h = c->first_hdr;
+        if (!first_frame(c, &h, c->first))
+            return;
+        bufferevent_enable(bev, EV_READ);
+    }
     while (!c->closing && (r = shim_frame_peek(in, &h)) != 0) {
         if (r < 0) {
             keeper_client_error(c, 1, "the keeper got what is no frame");
             return;
         }
         if (c->kind == KEEPER_CLIENT_NEW) {
-            void *body = shim_frame_take(in, &h);
-
             bufferevent_set_timeouts(bev, NULL, NULL);
-            if (!body || !keeper_attach(c, &h, body)) {
-                free(body);
+            if (!first_frame(c, &h, shim_frame_take(in, &h)))
                 return;
-            }
-            free(body);
         } else if (c->kind == KEEPER_CLIENT_NATIVE) {
             evbuffer_drain(in, sizeof(h) + h.len);
             if (!keeper_native_frame(c, &h)) {

@@ -51,6 +51,9 @@ struct keeper_guest *keeper_guest_reserve(struct keeper *k, const char *name, ch
     snprintf(g->uname, sizeof(g->uname), "%.*s", (int)strcspn(name, "+"), name);
     keeper_region_reserve(&k->region, i, g->uname, 0, 0);
     k->guest[i] = g;
+    for (struct keeper_client *c = k->clients; c; c = c->next)
+        if (c->kind == KEEPER_CLIENT_NODE && !c->guest && strcmp(c->node, name) == 0)
+            c->guest = g; /* its node's guest was ended for want of a slice; this is the next one */
     return g;
 }
 
@@ -101,6 +104,7 @@ void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank)
     if (g->nended == g->nranks && !keeper_keeps(g->keeper))
         keeper_guest_stop(g);
     keeper_keep_quiet(g->keeper);
+    keeper_client_retry(g->keeper);
     keeper_check_idle(g->keeper);
 }
 
@@ -230,4 +234,5 @@ void keeper_guest_release(struct keeper_guest *g)
         event_free(g->clock_timer);
     evbuffer_free(g->queue);
     free(g);
+    keeper_client_retry(k);
 }

@@ -205,6 +205,52 @@ void keeper_keep_end(struct keeper *k)
     k->stop = true;
 }
 
+/** Whether the end of the guest would not free its slice: its node holds it, or it must be told of.
+ */
+static bool held(const struct keeper_guest *g)
+{
+    for (const struct keeper_client *c = g->keeper->clients; c; c = c->next)
+        if (c->guest == g && c->kind == KEEPER_CLIENT_NODE && !c->leaving && !c->closing)
+            return true;
+    return g->failed;
+}
+
+/** Whether the guest is only there for a job to come. */
+static bool spare(const struct keeper_guest *g)
+{
+    return g->state == KEEPER_GUEST_KEPT || g->state == KEEPER_GUEST_RESETTING ||
+           (empty(g) && g->nended >= g->nranks);
+}
+
+static bool older(const struct keeper_guest *a, const struct keeper_guest *b)
+{
+    return a->born.tv_sec != b->born.tv_sec ? a->born.tv_sec < b->born.tv_sec
+                                            : a->born.tv_nsec < b->born.tv_nsec;
+}
+
+bool keeper_keep_make_room(struct keeper *k)
+{
+    struct keeper_guest *g, *oldest = NULL;
+
+    EACH_GUEST(k, g)
+    {
+        if (held(g))
+            continue;
+        if (g->state == KEEPER_GUEST_STOPPING)
+            return true;
+        if (spare(g) && (!oldest || older(g, oldest)))
+            oldest = g;
+    }
+    if (!oldest)
+        return false;
+    keeper_log("guest %s: ends, its slice is needed", oldest->name);
+    if (oldest->state == KEEPER_GUEST_UP)
+        keeper_guest_stop(oldest);
+    else
+        keeper_guest_kill(oldest);
+    return true;
+}
+
 /** The part of a node's name that programs see. */
 static size_t base_len(const char *name)
 {

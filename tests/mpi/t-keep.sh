@@ -63,6 +63,17 @@ runs "mpirun with more ranks" mpi --host vm0:2,vm1:3 "$examples/ring"
 is "$(qemus | wc -w)" 2 "two guests, one of them new"
 runs "a job that spawns others" mpi -np 1 "$programs/btl-spawn"
 runs "a job of two ranks after it" mpi -np 2 "$examples/hello"
+runs "toro-info --stop" limited "$bin/toro-info" --stop
+export TOROBUS_GUESTS=2
+runs "spawned jobs, one after the other, where there are two slices" mpi -np 1 "$programs/btl-spawn"
+is "$(echo "$out" | grep -c 'was here')" 3 "all three: the guest of one that has ended makes room"
+runs "the same without mpirun" alone -n 1 "$programs/btl-spawn"
+runs "two guests, all that there can be" mpi --host vm0:1,vm1:1 "$examples/ring"
+runs "of another shape, in their place" mpi --host vm0:2,vm1:1 "$examples/ring"
+runs "of other names" mpi --host vm2:2,vm3:1 "$examples/ring"
+is "$(qemus | wc -w)" 2 "there are never more guests than slices"
+runs "toro-info --stop" limited "$bin/toro-info" --stop
+unset TOROBUS_GUESTS
 export TOROBUS_KEEP=1
 runs "a job whose guests stay for a second" mpi --host vm0:2,vm1:3 "$examples/hello"
 nothing_left "after a second nothing is left"
