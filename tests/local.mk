@@ -31,6 +31,7 @@ overlay_sh = \
 
 unit_bins = \
     tests/unit/run-bind.t \
+    tests/unit/run-cfi.t \
     tests/unit/run-corefile.t \
     tests/unit/run-ctl.t \
     tests/unit/run-elf.t \
@@ -186,6 +187,7 @@ fuzz_sh = \
 
 # libFuzzer targets, tests/fuzz/NAME.c; built by the test, with clang.
 fuzz_names = \
+    cfi \
     ctl \
     elf \
     family \

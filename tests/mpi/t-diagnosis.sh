@@ -15,6 +15,15 @@ tap_capture alone -n 1 "$programs/act" divide
 like "$out" "*SIGFPE*act_divide+*" "a division by zero"
 tap_capture mpi --host vm0,vm1 "$programs/act" segv
 like "$out" "*rank [01] (*act_segv+*" "under mpirun as well"
+! printf '%s' "$out" | grep -q '(guess)'
+ok $? "no place on the stack is a guess"
+tap_capture alone -n 1 "$programs/act" abort
+like "$out" "*SIGABRT: raised by the program itself*abort+*act_abort+*main+*" "who called abort()"
+# Open MPI's handler prints addresses, then raises the signal again.
+tap_capture mpi --host vm0:2 "$programs/act-mpi" segv 1
+like "$out" "*rank 1 (*SIGSEGV*#0*do_segv+*#1*main+*_start+*" "an MPI program: the function all the same"
+! printf '%s' "$out" | grep -q '(guess)'
+ok $? "and nothing guessed"
 
 # --- system calls, by rank, on stderr
 TORO_STRACE=1
@@ -63,7 +72,7 @@ key=$(our_job)
 is "${#key}" 16 "toro-info lists it"
 runs "toro-info --stacks" "$bin/toro-info" --stacks "$key"
 like "$out" "*guest vm0*rank 0*rank 1*" "says where each rank is"
-like "$out" "*do_spin+*" "the one that spins in the function where it spins"
+like "$out" "*do_spin+*from main+*" "the one that spins in the function where it spins, and who called it"
 like "$out" "*guest vm1*rank 2*" "in each guest"
 runs "toro-info --memory" "$bin/toro-info" --memory "$key"
 runs "toro-info --syscalls" "$bin/toro-info" --syscalls "$key"

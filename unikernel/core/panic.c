@@ -74,8 +74,7 @@ void toro_panic(const char *fmt, ...)
     f = arch_panic_frame();
     if (f != NULL)
         print_frame(f);
-    n = arch_backtrace(f != NULL ? f->rbp : (uint64_t)__builtin_frame_address(0), chain, MAX_DEPTH,
-                       false);
+    n = arch_backtrace(f != NULL ? f->rbp : (uint64_t)__builtin_frame_address(0), chain, MAX_DEPTH);
     for (unsigned i = 0; i < n; i++)
         print_address("at ", chain[i]);
     toro_ctl_panic(text);

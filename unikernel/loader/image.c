@@ -70,6 +70,7 @@ static int read_image(struct toro_file *f, struct toro_image *img, const char **
         return -ENOEXEC;
     }
     img->has_symtab = toro_elf_symtab((void *)img->va, img->size, &img->symtab);
+    img->has_cfi = toro_cfi_find((void *)img->va, img->size, &img->elf, &img->cfi);
     return 0;
 }
 

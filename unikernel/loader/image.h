@@ -3,6 +3,7 @@
 #ifndef TORO_IMAGE_H
 #define TORO_IMAGE_H
 
+#include "cfi.h"
 #include "elf.h"
 #include <torobus/ctl.h>
 #include <toro/proc.h>
@@ -17,6 +18,8 @@ struct toro_image {
     struct toro_elf elf;
     bool has_symtab;
     struct toro_elf_symtab symtab;
+    bool has_cfi;
+    struct toro_cfi cfi;
 };
 
 /** Bytes of a thread's and the first thread's stack; the guard below is extra. */

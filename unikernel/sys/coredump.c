@@ -12,9 +12,6 @@
 #define HALT_LOOK_NS 2000000ull
 #define THREADS_MAX  256u
 #define SEGMENTS_MAX 8192u
-#define CORE_SIGNALS                                                                               \
-    (SIG_BIT(3) | SIG_BIT(SIGILL_) | SIG_BIT(SIGTRAP_) | SIG_BIT(6) | SIG_BIT(SIGBUS_) |           \
-     SIG_BIT(SIGFPE_) | SIG_BIT(SIGSEGV_) | SIG_BIT(24) | SIG_BIT(25) | SIG_BIT(31))
 
 /* One dump at a time per rank; these are its pieces. */
 struct dump {
@@ -246,7 +243,7 @@ void sys_core_dump(int sig, const struct toro_siginfo *info)
     struct dump *d;
 
     /* What the program sets with setrlimit() counts; TORO_CORE=1 is where it starts. */
-    if ((SIG_BIT(sig) & CORE_SIGNALS) == 0 || p->rlimit[4].cur == 0)
+    if ((SIG_BIT(sig) & SYS_CORE_SIGNALS) == 0 || p->rlimit[4].cur == 0)
         return;
     toro_spin_lock(&p->lock);
     if (p->dumper == NULL && !p->exiting) {

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CPU exceptions of programs: the signal they become, and the report when nobody handles it. */
 #include "sys.h"
-#include "../loader/image.h"
 #include <toro/bus.h>
 
 /* A fault this close to the stack pointer, in memory that is not accessible, is a stack overflow.
  */
 #define STACK_NEAR (1ull << 20)
-#define SCAN_WORDS 2048u
 #define FRAMES_MAX 24u
 
 static const struct {
@@ -85,82 +83,16 @@ static void describe(struct toro_proc *p, struct arch_frame *f, char *buf, size_
                           : "not mapped");
 }
 
-static void print_frame(struct toro_proc *p, unsigned n, uint64_t addr, bool guess)
-{
-    char sym[128];
-
-    /* A return address belongs to the call before it. */
-    toro_proc_symbol(p, n == 0 ? addr : addr - 1, sym, sizeof(sym));
-    toro_proc_complain(p, "  #%-2u 0x%012lx %s%s\n", n, (unsigned long)addr, sym,
-                       guess ? "  (guess)" : "");
-}
-
-/* Does the code before addr end with a call instruction? Then addr may be a return address. */
-static bool after_call(uint64_t addr)
-{
-    uint8_t c[7];
-
-    if (!toro_user_ok((void *)(addr - 7), 7) || toro_copy_from_user(c, (void *)(addr - 7), 7) != 0)
-        return false;
-    return c[2] == 0xe8 || (c[5] == 0xff && (c[6] & 0x38) == 0x10) ||
-           (c[4] == 0xff && (c[5] & 0x38) == 0x10) || (c[1] == 0xff && (c[2] & 0x38) == 0x10) ||
-           (c[0] == 0xff && (c[1] & 0x38) == 0x10);
-}
-
-/* By the image, not by the map: the caller may have no business on the rank's cores, or hold a
- * lock. */
-static bool in_code(const struct toro_proc *p, uint64_t addr)
-{
-    const struct toro_elf *e = p->image != NULL ? &p->image->elf : NULL;
-    uint64_t at = addr - p->load_bias;
-
-    for (unsigned i = 0; e != NULL && i < e->nsegments; i++)
-        if ((e->segment[i].flags & TORO_ELF_X) != 0 &&
-            at - e->segment[i].vaddr < e->segment[i].memsz)
-            return true;
-    return false;
-}
-
-/* Programs are mostly built without frame pointers: where the chain gives nothing, look through the
- * stack for what looks like return addresses. */
-unsigned sys_backtrace(struct toro_proc *p, const struct arch_frame *f, uint64_t *out, unsigned max,
-                       bool *guess)
-{
-    unsigned n = arch_backtrace(f->rbp, out, max, true), good = 0;
-
-    while (good < n && in_code(p, out[good]) && after_call(out[good]))
-        good++;
-    *guess = good < 2;
-    if (good >= 2)
-        return good;
-    good = 0;
-    for (uint64_t at = TORO_ALIGN_DOWN(f->rsp, 8ul), n = 0; n < SCAN_WORDS && good < max; n++) {
-        uint64_t w;
-
-        if (!toro_user_ok((void *)at, 8))
-            break;
-        if (toro_copy_from_user(&w, (void *)at, 8) != 0) {
-            /* An overflow ends in the guard: the stack proper begins above. */
-            at = TORO_ALIGN_DOWN(at, TORO_PAGE_SIZE) + TORO_PAGE_SIZE;
-            n += 63;
-            continue;
-        }
-        if (in_code(p, w) && after_call(w))
-            out[good++] = w;
-        at += 8;
-    }
-    return good;
-}
-
 static void backtrace(struct toro_proc *p, const struct arch_frame *f)
 {
-    uint64_t from[FRAMES_MAX];
-    bool guess;
-    unsigned n = sys_backtrace(p, f, from, FRAMES_MAX, &guess);
+    struct sys_place from[FRAMES_MAX];
+    unsigned n = sys_backtrace(p, f, from, FRAMES_MAX);
+    char name[128];
 
-    print_frame(p, 0, f->rip, false);
     for (unsigned i = 0; i < n; i++)
-        print_frame(p, i + 1, from[i], guess);
+        toro_proc_complain(p, "  #%-2u 0x%012lx %s%s\n", i, (unsigned long)from[i].addr,
+                           sys_place_name(p, &from[i], name, sizeof(name)),
+                           from[i].guess ? "  (guess)" : "");
 }
 
 void sys_fault_report(struct arch_frame *f, int sig, const char *note)

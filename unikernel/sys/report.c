@@ -31,10 +31,9 @@ static void stack_of(struct text *text, struct toro_proc *p, const struct toro_t
     const struct arch_frame *f = arch_user_frame((struct arch_thread *)&t->arch);
     int state = atomic_load_explicit(&t->state, memory_order_relaxed);
     const char *where = t->where;
-    uint64_t from[CALLERS_MAX];
-    char sym[128];
-    bool guess;
-    unsigned n;
+    struct sys_place from[CALLERS_MAX];
+    unsigned n = sys_backtrace(p, f, from, CALLERS_MAX);
+    char name[128];
 
     add(text, "  thread %d (%s) core %u: %s", t->tid, t->name, t->core,
         state >= 0 && state < 4 ? states[state] : "?");
@@ -42,11 +41,9 @@ static void stack_of(struct text *text, struct toro_proc *p, const struct toro_t
         add(text, ": %s", where);
     else if (state == TORO_BLOCKED && t->sysno >= 0)
         add(text, " in system call %ld", t->sysno);
-    add(text, ", at %s\n", toro_proc_symbol(p, f->rip, sym, sizeof(sym)));
-    n = sys_backtrace(p, f, from, CALLERS_MAX, &guess);
     for (unsigned i = 0; i < n; i++)
-        add(text, "    %s %s\n", guess ? "from (guess)" : "from",
-            toro_proc_symbol(p, from[i] - 1, sym, sizeof(sym)));
+        add(text, i == 0 ? ", at %s\n" : "    from %s%s\n",
+            sys_place_name(p, &from[i], name, sizeof(name)), from[i].guess ? " (guess)" : "");
 }
 
 /* The frame of a thread that runs is that of its last entry into the kernel: let there be a new

@@ -141,11 +141,20 @@ static bool deliver(struct arch_frame *f, struct toro_thread *t, int sig,
     return true;
 }
 
+/* Sent by the rank itself: abort(), a failed assertion, or a handler that has had its say. */
+static bool own(const struct toro_thread *t, int sig, const struct toro_siginfo *info)
+{
+    return (SIG_BIT(sig) & SYS_CORE_SIGNALS) != 0 && info->pid == t->proc->pid &&
+           (info->code == SI_USER_ || info->code == SI_TKILL_);
+}
+
 static void die(struct arch_frame *f, struct toro_thread *t, int sig,
                 const struct toro_siginfo *info, bool fault, const char *note)
 {
     if (fault)
         sys_fault_report(f, sig, note);
+    else if (own(t, sig, info))
+        sys_fault_report(f, sig, "raised by the program itself");
     sys_core_dump(sig, info);
     toro_proc_end(t->proc, 256 + (uint32_t)sig);
     toro_proc_thread_end();

@@ -37,6 +37,10 @@
 
 #define SIG_BIT(sig) (1ull << ((sig)-1))
 /** Signals that cannot be blocked. */
+/* What leaves a core file, if there is to be one. */
+#define SYS_CORE_SIGNALS                                                                           \
+    (SIG_BIT(3) | SIG_BIT(SIGILL_) | SIG_BIT(SIGTRAP_) | SIG_BIT(6) | SIG_BIT(SIGBUS_) |           \
+     SIG_BIT(SIGFPE_) | SIG_BIT(SIGSEGV_) | SIG_BIT(24) | SIG_BIT(25) | SIG_BIT(31))
 #define SIG_NEVER  (SIG_BIT(SIGKILL_) | SIG_BIT(SIGSTOP_))
 
 #define SI_USER_   0
@@ -71,10 +75,18 @@ bool sys_signal_ready(struct toro_proc *p, struct toro_thread *t);
 /** siginfo_t for the user: 128 bytes. */
 void sys_siginfo_fill(uint8_t out[128], int sig, const struct toro_siginfo *info);
 
-/** Return addresses on a stack of the rank, innermost first; *guess: found by their looks.
- * @return their number. */
-unsigned sys_backtrace(struct toro_proc *p, const struct arch_frame *f, uint64_t *out, unsigned max,
-                       bool *guess);
+/** A place on a program's stack. */
+struct sys_place {
+    uint64_t addr;
+    bool exact;  /**< the instruction itself, not where a call will return to */
+    bool signal; /**< where a signal handler will return to */
+    bool guess;  /**< by its looks */
+};
+/** Where a thread of the rank is, and who called that, innermost first. @return their number. */
+unsigned sys_backtrace(struct toro_proc *p, const struct arch_frame *f, struct sys_place *out,
+                       unsigned max);
+/** @return buf, with the function's name and the offset in it. */
+const char *sys_place_name(struct toro_proc *p, const struct sys_place *at, char *buf, size_t size);
 /** Write the rank's core file if it is wanted; the rank ends then. (sys/coredump.c) */
 void sys_core_dump(int sig, const struct toro_siginfo *info);
 /** Another thread writes the rank's core: keep still until it has. */

@@ -82,17 +82,15 @@ void arch_random(void *buf, size_t n)
     toro_spin_unlock(&lock);
 }
 
-unsigned arch_backtrace(uint64_t rbp, uint64_t *out, unsigned max, bool user)
+unsigned arch_backtrace(uint64_t rbp, uint64_t *out, unsigned max)
 {
     unsigned n = 0;
 
     while (n < max && rbp != 0 && rbp % 8 == 0) {
         uint64_t frame[2];
 
-        if (user ? rbp < TOROBUS_REGION_VA || rbp >= TOROBUS_REGION_VA + TOROBUS_REGION_MAX
-                 : rbp < ARCH_DIRECT)
-            break;
-        if (arch_copy_user(frame, (const void *)rbp, sizeof(frame)) != 0 || frame[1] == 0)
+        if (rbp < ARCH_DIRECT || arch_copy_user(frame, (const void *)rbp, sizeof(frame)) != 0 ||
+            frame[1] == 0)
             break;
         out[n++] = frame[1];
         if (frame[0] <= rbp) /* the chain leads up the stack */

@@ -171,9 +171,10 @@ uint64_t arch_entry_tsc(void);
 uint64_t arch_image_size(void);
 /** Text to the serial console; the caller serialises. */
 void arch_console_write(const char *s, size_t n);
-/** Return addresses of the frame chain that starts at rbp. Safe on broken chains. @return entries.
+/** Return addresses of the kernel's frame chain that starts at rbp. Safe on broken chains. @return
+ * entries.
  */
-unsigned arch_backtrace(uint64_t rbp, uint64_t *out, unsigned max, bool user);
+unsigned arch_backtrace(uint64_t rbp, uint64_t *out, unsigned max);
 /** A panic begins: stops the other cores. @return false if one is under way already. */
 bool arch_panic_enter(void);
 bool arch_panicking(void);
