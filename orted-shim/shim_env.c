@@ -127,6 +127,10 @@ bool shim_env_for_rank(struct shim_env *e, const struct shim_rank_place *r)
         /* A window that MPI_Win_allocate makes within one guest goes to osc/sm (100), which does
          * nothing but load and store; by default osc/rdma (101) would take it as well. */
         shim_env_set(e, "OMPI_MCA_osc_rdma_priority", "99", false) &&
+        /* osc/rdma of 4.1 fetches with the BTL's atomics when there are few elements, but then
+         * takes a result of a derived type from behind the end of what it fetched. The other way
+         * costs no more: both hold the target's lock. */
+        shim_env_set(e, "OMPI_MCA_osc_rdma_network_max_amo", "0", false) &&
         /* a guest has no network interfaces to look for */
         shim_env_set(e, "OMPI_MCA_if", "^posix_ipv4,linux_ipv6", false);
 }

@@ -199,6 +199,41 @@ static void test_contended(int flavor)
     free_window(flavor, win, base);
 }
 
+/* A few integers as one element of a derived type, fetched and added to; the result goes to a place
+ * of the same shape or to every other integer. */
+static void test_derived(int flavor)
+{
+    enum { COUNT = 10, ROUNDS = 4 };
+    int add[COUNT], old[2 * COUNT], *base;
+    MPI_Datatype packed, spread;
+    MPI_Win win = make_window(flavor, (MPI_Aint)sizeof(add), (void **)&base);
+
+    MPI_Type_contiguous(COUNT, MPI_INT, &packed);
+    MPI_Type_commit(&packed);
+    MPI_Type_vector(COUNT, 1, 2, MPI_INT, &spread);
+    MPI_Type_commit(&spread);
+    MPI_Win_lock(MPI_LOCK_EXCLUSIVE, rank, 0, win);
+    for (int i = 0; i < COUNT; i++) {
+        base[i] = i * 7;
+        add[i] = i + 1;
+    }
+    MPI_Win_unlock(rank, win);
+    MPI_Barrier(MPI_COMM_WORLD);
+    for (int r = 0; r < ROUNDS; r++) {
+        memset(old, 0xff, sizeof(old));
+        MPI_Win_lock(MPI_LOCK_SHARED, next, 0, win);
+        MPI_Get_accumulate(add, 1, packed, old, 1, r % 2 ? spread : packed, next, 0, 1, packed,
+                           MPI_SUM, win);
+        MPI_Win_unlock(next, win);
+        for (int i = 0; i < COUNT; i++)
+            if (old[r % 2 ? 2 * i : i] != i * 7 + r * (i + 1))
+                fail("derived, fetched", old[r % 2 ? 2 * i : i], i * 7 + r * (i + 1));
+    }
+    MPI_Type_free(&packed);
+    MPI_Type_free(&spread);
+    free_window(flavor, win, base);
+}
+
 /* A lock that protects a counter, and post/start/complete/wait round the ring. */
 static void test_sync(int flavor)
 {
@@ -267,6 +302,7 @@ int main(int argc, char **argv)
             {"atomics int64", test_atomics_int64_t},
             {"atomics uint64", test_atomics_uint64_t},
             {"contended", test_contended},
+            {"derived types", test_derived},
             {"synchronization", test_sync},
         };
 
