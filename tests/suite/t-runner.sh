@@ -183,6 +183,23 @@ is "$got" "native-only 2: 1=xfail 2=skip native=pass
 silent 2: 1=xfail 2=xfail native=xfail" "--known"
 is "$status" 0 "what is known is no failure"
 
+program wants <<'END'
+[ "${SWITCH-}" = on ] || exit 4
+echo " No Errors"
+END
+cat >"$tmp/known" <<'END'
+1 wants         with SWITCH=on: the default is broken
+END
+verdicts 'wants 2' --where 1,2 --known "$tmp/known" --retries 0
+is "$got" "wants 2: 1=pass 2=fail" "--known with a variable: what needs it, and only there"
+
+mkdir "$suite/spawn"
+printf 'good 2\nspawn\n' >"$suite/testlist"
+echo 'good 2' >"$suite/spawn/testlist"
+tap_capture "$run_suite" "$suite" --where native,mpirun --dry-run
+is "$(printf '%s\n' "$out" | sed -n 's|.*localhost:\([0-9]*\).*suite/|\1 |p')" "34 spawn/good
+34 spawn/good" "programs that spawn get a universe with room"
+
 start=$(date +%s)
 verdicts 'hang 2 timeLimit=1
 good 2' --where native -j 2

@@ -51,7 +51,8 @@ class Known:
     """Failures that are explained: lines of PLACE PROGRAM REASON, the first two with wildcards.
 
     PROGRAM is matched against the program's path in the suite and against that with its ranks and
-    arguments ("pt2pt/sendself*"). A reason that begins with "skip:" means: do not even try.
+    arguments ("pt2pt/sendself*"). A reason that begins with "skip:" means: do not even try; with
+    "with NAME=VALUE:" that the program is to be run with this variable, and then must pass.
     """
 
     def __init__(self, path=""):
@@ -75,3 +76,10 @@ class Known:
                     fnmatch.fnmatchcase(entry.key.replace(" ", ":"), program)):
                 return reason
         return ""
+
+
+def setting(reason):
+    """The variable that a reason asks for, as a dictionary."""
+    if not reason.startswith("with "):
+        return {}
+    return dict([reason[5:].split(":", 1)[0].strip().split("=", 1)])

@@ -30,6 +30,13 @@ class Place:
         if name not in ("native", "mpirun") and self.guests + self.per_guest < 1:
             raise PlaceError("%s: at least 1" % name)
 
+    def room(self, entry):
+        """Free slots beside the ranks, where the host alone would have none: else programs that
+        spawn see a full universe (MPI_UNIVERSE_SIZE), say "No Errors" and do nothing."""
+        if os.path.basename(entry.group) != "spawn" or self.guests or self.per_guest:
+            return []
+        return ["--host", "localhost:%d" % (entry.ranks + 32)]
+
     def hosts(self, ranks):
         """mpirun's --host, with the ranks spread over the guests."""
         guests = self.guests or -(-ranks // self.per_guest)
@@ -60,10 +67,10 @@ class Place:
             return ["mpirun", "--oversubscribe", "--mca", "btl", "self,vader,tcp",
                     "--mca", "osc", "^ucx", "--mca", "btl_tcp_if_include", "lo",
                     "--mca", "oob_tcp_if_include", "lo", "--mca", "mpi_yield_when_idle", "1",
-                    "-np", ranks] + env + run
+                    "-np", ranks] + self.room(entry) + env + run
         if self.name == "1":
             return ["toro-run", "-n", ranks] + env + run
-        where = [] if self.name == "mpirun" else ["--host", self.hosts(entry.ranks)]
+        where = self.room(entry) if self.name == "mpirun" else ["--host", self.hosts(entry.ranks)]
         return ["mpirun", "--am", "torobus"] + where + ["-np", ranks] + env + run
 
 

@@ -92,10 +92,12 @@ class Suite:
         log = self.log_of(entry, place.name, number)
         # mpirun's own time limit, for the few programs that are meant to run into it
         env = {"MPIEXEC_TIMEOUT": str(limit)} if entry.result else {}
+        late = 15 * bool(env)
+        env.update(judge.setting(self.known.reason(entry, place)))
         command = place.command(entry, places.program_of(entry, options.bin))
         directory = os.path.join(options.bin, entry.group) if options.bin else entry.directory
         start = time.monotonic()
-        status, left = await self.jobs.run(command, directory, log, limit + 15 * bool(env), env,
+        status, left = await self.jobs.run(command, directory, log, limit + late, env,
                                            keep=number == 0)
         seconds = time.monotonic() - start
         if status == judge.SKIPPED and options.rule == "status":
@@ -118,6 +120,9 @@ class Suite:
             return Result(entry, place.name, SKIP, why)
         verdict, why, seconds, log = await self.attempt(entry, place, 0)
         expected = self.known.reason(entry, place)
+        if judge.setting(expected):
+            why = why or expected
+            expected = ""
         if entry.xfail and not self.options.strict:
             expected = expected or entry.xfail
         if expected:
