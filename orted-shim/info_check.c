@@ -5,6 +5,7 @@
 
 #include "shim_accel.h"
 #include "shim_config.h"
+#include "shim_huge.h"
 #include "shim_path.h"
 
 #include <errno.h>
@@ -133,20 +134,26 @@ static bool check_limits(void)
     return fit;
 }
 
-/** The region's pages: QEMU asks for huge ones, the host decides. */
-static void check_pages(void)
+/** The region's pages: small, or taken from the reserved huge ones. */
+static bool check_pages(void)
 {
-    char text[200], more[300];
+    uint64_t reserved = shim_huge_free(), guests = 0, slice = 0;
+    bool enough = shim_huge_plan(reserved * SHIM_HUGE_PAGE, &guests, &slice);
+    enum shim_huge want;
+    char text[512];
 
-    if (!read_line("/sys/kernel/mm/transparent_hugepage/shmem_enabled", text, sizeof(text)))
-        return;
-    if (strstr(text, "[advise]") || strstr(text, "[always]") || strstr(text, "[within_size]"))
-        snprintf(more, sizeof(more), "huge, where the host has them");
+    if (!shim_huge_setting(&want, text))
+        return line(false, "pages", text);
+    if (want == SHIM_HUGE_TLB)
+        snprintf(
+            text, sizeof(text), "huge: %llu reserved ones of 2 MiB are free%s",
+            (unsigned long long)reserved,
+            enough ? ""
+                   : ", a job takes 1024 at least: as root, echo 1024 >/proc/sys/vm/nr_hugepages");
     else
-        snprintf(more, sizeof(more),
-                 "small; for huge ones, as root: echo advise "
-                 ">/sys/kernel/mm/transparent_hugepage/shmem_enabled");
-    line(true, "pages", more);
+        snprintf(text, sizeof(text), "small; huge ones: %sTOROBUS_HUGEPAGES=hugetlb",
+                 enough ? "" : "as root, echo 1024 >/proc/sys/vm/nr_hugepages, then ");
+    return line(want == SHIM_HUGE_OFF || enough, "pages", text);
 }
 
 static bool check_orted(void)
@@ -286,7 +293,7 @@ bool info_check(void)
     fit = check_memory() && fit;
     fit = check_cgroup() && fit;
     fit = check_limits() && fit;
-    check_pages();
+    fit = check_pages() && fit;
     return check_tmp() && fit;
 }
 

@@ -7,6 +7,7 @@
 #include "shim_accel.h"
 #include "shim_bind.h"
 #include "shim_frame.h"
+#include "shim_huge.h"
 #include "shim_job.h"
 #include "shim_path.h"
 #include "shim_pool.h"
@@ -123,6 +124,9 @@ struct keeper_guest {
     uint32_t pmix_up[TOROBUS_MAX_CORES];      /**< upcalls of the rank's PMIx server to the host */
     uint32_t pmix_down[TOROBUS_MAX_CORES];    /**< answers and events from there */
     hwloc_bitmap_t pinned[TOROBUS_MAX_CORES]; /**< where its virtual CPUs are; NULL: anywhere */
+    hwloc_bitmap_t home;                      /**< NUMA nodes of QEMU's own memory; NULL: any */
+    bool numa;                                /**< its memory is bound to the nodes of its cores */
+    char numa_why[64];                        /**< why it is not */
     bool failed;      /**< its end was not asked for and has been reported */
     int wait_status;  /**< of QEMU when it was reaped */
     char last[256];   /**< last line of QEMU's stderr: why it ended */
@@ -161,7 +165,9 @@ struct keeper_native {
 /** The bus region. */
 struct keeper_region {
     int memfd;
+    enum shim_huge huge;
     uint64_t file_size; /**< power of two, as a BAR must be */
+    uint64_t page;      /**< bytes of its pages: holes and policies are of whole ones */
     void *head;         /**< superblock, slice headers and ports, mapped */
     size_t head_size;
     struct torobus_superblock sb;
@@ -231,7 +237,7 @@ int keeper_region_punch(struct keeper_region *r, unsigned slice,
 bool keeper_region_wipe(struct keeper_region *r, unsigned slice,
                         const struct torobus_ctl_range *keep, uint32_t nkeep);
 /** Memory that all guests together may use, from TOROBUS_MEM or the host's free memory. */
-bool keeper_region_mem_limit(unsigned nguests, uint64_t slice_size, const char *setting,
+bool keeper_region_mem_limit(const struct keeper_region *r, unsigned nguests, const char *setting,
                              uint64_t *limit, char err[512]);
 
 /* keeper_ivshmem.c */
@@ -303,6 +309,9 @@ void keeper_guest_release(struct keeper_guest *g);
 /** A line for the user's stderr through one of the guest's clients. */
 void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/** The same for those only who want to know each step (-v). */
+void keeper_guest_step(struct keeper_guest *g, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* keeper_boot.c */
 /** Time that a waiting rank should spin before it sleeps, with all ranks that there will be. */
@@ -330,7 +339,8 @@ void keeper_qmp_line(struct keeper_guest *g, const char *line, size_t len);
  * @param keep descriptors it inherits under their own numbers
  * @return its pid, or -1.
  */
-pid_t keeper_qemu_spawn(char *const argv[], const int *keep, unsigned nkeep, int errfd, int *pidfd);
+pid_t keeper_qemu_spawn(struct keeper_guest *g, char *const argv[], const int *keep, unsigned nkeep,
+                        int errfd, int *pidfd);
 
 /* keeper_ctl.c */
 /** libevent callbacks of a guest's control channel. */
@@ -393,6 +403,24 @@ void keeper_bind_update(struct keeper *k);
 void keeper_bind_forget(struct keeper_guest *g);
 /** A line of toro-info, if there is something to say. */
 void keeper_bind_print(FILE *f, const struct keeper_guest *g);
+
+/** What the host has, in k->topo and k->cpus. @return false if that is not to be known. */
+bool keeper_bind_look(struct keeper *k);
+
+/* keeper_numa.c */
+/** Before a guest boots: which nodes QEMU's own memory should come from, as far as the first of its
+ * ranks tells. */
+void keeper_numa_home(struct keeper_guest *g, const struct keeper_client *first, unsigned nranks,
+                      unsigned cores);
+/** In QEMU's process, before it is QEMU. */
+void keeper_numa_enter(const struct keeper_guest *g);
+/** Its virtual CPUs have been pinned, or freed: memory that is touched from now on comes from the
+ * nodes of the cores that own it. */
+void keeper_numa_bind(struct keeper_guest *g);
+/** A guest's QEMU is gone: its slice is to be as it was. */
+void keeper_numa_forget(struct keeper_guest *g);
+/** A line of toro-info, if there is something to say. */
+void keeper_numa_print(FILE *f, const struct keeper_guest *g);
 
 /* keeper_info.c */
 /** Answer a toro-info client (or pass its query on to a guest). */

@@ -141,6 +141,7 @@ static bool attach_rank(struct keeper_client *c, uint32_t rank, uint32_t world_r
     if (g->state == KEEPER_GUEST_KEPT && (g = keeper_keep_use(g, local_size, s, err)) == NULL)
         return false;
     if (g->state == KEEPER_GUEST_RESERVED) {
+        keeper_numa_home(g, c, local_size, s->cores);
         if (!keeper_boot(g, local_size, s, err))
             return false;
     } else if (g->state >= KEEPER_GUEST_STOPPING) {

@@ -25,7 +25,7 @@ bool keeper_bind_wish(struct keeper_client *c, const struct keeper_settings *s, 
 }
 
 /** What the host has, looked up when the first rank wants to be pinned. */
-static bool look(struct keeper *k)
+bool keeper_bind_look(struct keeper *k)
 {
     if (k->topo)
         return true;
@@ -99,9 +99,10 @@ static void apply(struct keeper_guest *g, hwloc_bitmap_t set[TOROBUS_MAX_CORES])
         else if (set[i])
             g->pinned[i] = hwloc_bitmap_dup(set[i]);
     }
+    keeper_numa_bind(g);
 }
 
-/** Whether the rank's thread are there to be pinned, or will be. */
+/** Whether the rank's threads are there to be pinned, or will be. */
 static bool live(const struct keeper_guest *g)
 {
     return g && g->state >= KEEPER_GUEST_BOOTING && g->state <= KEEPER_GUEST_UP && g->pid > 0;
@@ -131,7 +132,7 @@ void keeper_bind_update(struct keeper *k)
     }
     if (n == 0 && !k->bound)
         return;
-    if (!look(k)) {
+    if (!keeper_bind_look(k)) {
         k->unbound = "hwloc knows nothing of this host";
         return;
     }
@@ -150,6 +151,7 @@ void keeper_bind_update(struct keeper *k)
 
 void keeper_bind_forget(struct keeper_guest *g)
 {
+    keeper_numa_forget(g);
     for (unsigned i = 0; i < TOROBUS_MAX_CORES; i++) {
         hwloc_bitmap_free(g->pinned[i]);
         g->pinned[i] = NULL;
@@ -172,4 +174,6 @@ void keeper_bind_print(FILE *f, const struct keeper_guest *g)
         fputc('\n', f);
     else if (g->keeper->unbound && live(g))
         fprintf(f, "  not pinned: %s\n", g->keeper->unbound);
+    if (any)
+        keeper_numa_print(f, g);
 }

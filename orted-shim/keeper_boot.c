@@ -313,6 +313,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
                                  .caches = k->caches,
                                  .host_cpus = k->host_cpus,
                                  .log = s->log,
+                                 .hoard = k->region.huge == SHIM_HUGE_TLB,
                                  .spin_ns = s->spin_ns};
     char gdb[SHIM_PATH_MAX];
     struct shim_argv args;
@@ -346,7 +347,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
     keeper_log("guest %s: %s", g->name, text ? text : "?");
     free(text);
     clock_gettime(CLOCK_MONOTONIC, &g->born);
-    g->pid = keeper_qemu_spawn(args.v, fd, NLINKS - 1, fd[NLINKS - 1], &g->pidfd);
+    g->pid = keeper_qemu_spawn(g, args.v, fd, NLINKS - 1, fd[NLINKS - 1], &g->pidfd);
     shim_argv_free(&args);
     if (g->pid < 0) {
         g->pid = 0;
@@ -369,7 +370,7 @@ bool keeper_boot(struct keeper_guest *g, unsigned nranks, const struct keeper_se
     bool ok;
 
     snprintf(per_rank, sizeof(per_rank), "%" PRIu64 "K", s->mem_per_rank / 1024 * nranks);
-    if (!keeper_region_mem_limit(live_guests(k), k->region.sb.slice_size,
+    if (!keeper_region_mem_limit(&k->region, live_guests(k),
                                  s->mem[0] || !s->mem_per_rank ? s->mem : per_rank, &mem, err))
         return false;
     g->ncores = ncores;

@@ -65,6 +65,33 @@ static bool write_all(int fd, const char *p, size_t n)
     return true;
 }
 
+/** Copy [at, stop) to the file's position; zeros become holes. */
+static bool copy_plainly(int fd, int memfd, off_t *at, off_t stop, uint64_t *bytes)
+{
+    static const char zero[64 << 10];
+    static char piece[sizeof(zero)];
+
+    while (*at < stop) {
+        size_t n = stop - *at < (off_t)sizeof(piece) ? (size_t)(stop - *at) : sizeof(piece);
+        ssize_t k = pread(memfd, piece, n, *at);
+
+        if (k == 0)
+            errno = EIO;
+        if (k <= 0)
+            return false;
+        if (memcmp(piece, zero, (size_t)k) == 0) {
+            if (lseek(fd, k, SEEK_CUR) < 0)
+                return false;
+        } else if (!write_all(fd, piece, (size_t)k)) {
+            return false;
+        } else {
+            *bytes += (uint64_t)k;
+        }
+        *at += k;
+    }
+    return true;
+}
+
 /** Copy [from, from + len) of the region to the file; holes stay holes. */
 static bool copy_range(int fd, int memfd, const struct torobus_ctl_core_range *r, uint64_t *bytes)
 {
@@ -86,6 +113,10 @@ static bool copy_range(int fd, int memfd, const struct torobus_ctl_core_range *r
         while (at < stop) {
             ssize_t k = sendfile(fd, memfd, &at, (size_t)(stop - at));
 
+            if (k < 0 && errno == EINVAL) { /* huge pages cannot be sent, nor do they have holes */
+                *bytes -= (uint64_t)(stop - at);
+                return copy_plainly(fd, memfd, &at, stop, bytes);
+            }
             if (k == 0)
                 errno = EIO;
             if (k <= 0)

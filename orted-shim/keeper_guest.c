@@ -108,16 +108,15 @@ void keeper_guest_rank_ended(struct keeper_guest *g, uint32_t rank)
     keeper_check_idle(g->keeper);
 }
 
-void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
+static void note(struct keeper_guest *g, uint32_t kind, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+static void note(struct keeper_guest *g, uint32_t kind, const char *fmt, va_list ap)
 {
     struct keeper_client *to = NULL;
     char text[1200];
-    va_list ap;
-    int n;
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
 
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
     if (n >= (int)sizeof(text))
         n = (int)sizeof(text) - 1;
     for (unsigned i = 0; i < g->nranks && !to; i++)
@@ -126,7 +125,25 @@ void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
         if (c->kind == KEEPER_CLIENT_NODE && c->guest == g && !c->closing)
             to = c;
     if (to)
-        keeper_client_send(to, TOROBUS_CTL_NOTE, 0, text, (uint32_t)n);
+        keeper_client_send(to, TOROBUS_CTL_NOTE, kind, text, (uint32_t)n);
+}
+
+void keeper_guest_note(struct keeper_guest *g, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    note(g, 0, fmt, ap);
+    va_end(ap);
+}
+
+void keeper_guest_step(struct keeper_guest *g, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    note(g, 1, fmt, ap);
+    va_end(ap);
 }
 
 void keeper_guest_who(const struct keeper_guest *g, char text[256])
@@ -233,6 +250,7 @@ void keeper_guest_release(struct keeper_guest *g)
     if (g->clock_timer)
         event_free(g->clock_timer);
     evbuffer_free(g->queue);
+    keeper_numa_forget(g);
     free(g);
     keeper_client_retry(k);
 }

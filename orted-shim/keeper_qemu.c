@@ -29,7 +29,8 @@ static bool passes(const char *var)
     return false;
 }
 
-static void child(char *const argv[], const int *keep, unsigned nkeep, int errfd, pid_t keeper)
+static void child(const struct keeper_guest *g, char *const argv[], const int *keep, unsigned nkeep,
+                  int errfd, pid_t keeper)
 {
     const struct rlimit nocore = {0, 0};
     unsigned n = 0;
@@ -46,6 +47,7 @@ static void child(char *const argv[], const int *keep, unsigned nkeep, int errfd
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* a core file of QEMU would be the whole region */
     setrlimit(RLIMIT_CORE, &nocore);
+    keeper_numa_enter(g);
     null = open("/dev/null", O_RDWR);
     if (dup2(null, 0) < 0 || dup2(errfd, 1) < 0 || dup2(errfd, 2) < 0)
         _exit(1);
@@ -61,12 +63,13 @@ static void child(char *const argv[], const int *keep, unsigned nkeep, int errfd
     _exit(127);
 }
 
-pid_t keeper_qemu_spawn(char *const argv[], const int *keep, unsigned nkeep, int errfd, int *pidfd)
+pid_t keeper_qemu_spawn(struct keeper_guest *g, char *const argv[], const int *keep, unsigned nkeep,
+                        int errfd, int *pidfd)
 {
     pid_t self = getpid(), pid = fork();
 
     if (pid == 0)
-        child(argv, keep, nkeep, errfd, self);
+        child(g, argv, keep, nkeep, errfd, self);
     if (pid < 0)
         return -1;
     *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -2,11 +2,13 @@
 /* The bus region: one sealed, sparse memfd and its superblock. */
 #include "keeper.h"
 
+#include "shim_huge.h"
 #include "shim_parse.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 #define GIB            ((uint64_t)1 << 30)
 #define DEFAULT_GUESTS 15u
 #define DEFAULT_SLICE  (16 * GIB)
+/** A job that has just ended may not have given its huge pages back yet: tenths of a second. */
+#define WAIT_FOR_PAGES 20u
 
 static uint64_t pow2_up(uint64_t v)
 {
@@ -27,19 +31,86 @@ static uint64_t pow2_up(uint64_t v)
     return p;
 }
 
-/** Fill in the layout. @return false if the settings do not fit together. */
-static bool plan(struct torobus_superblock *sb, uint64_t *file_size, char err[512])
+/** @return false, with a line for the user. */
+static bool few_pages(uint64_t bytes, char err[512])
 {
-    uint64_t guests, slice, dflt = DEFAULT_SLICE;
+    uint64_t need = bytes / SHIM_HUGE_PAGE, have = shim_huge_free();
 
-    if (!shim_parse_env("TOROBUS_GUESTS", false, 1, TOROBUS_MAX_GUESTS, DEFAULT_GUESTS, &guests,
-                        err))
+    snprintf(
+        err, 512,
+        "TOROBUS_HUGEPAGES=hugetlb: the region takes %" PRIu64 " huge pages of 2 MiB%s, and the "
+        "host has %" PRIu64 " free: as root, write a higher number to /proc/sys/vm/nr_hugepages, "
+        "or lower TOROBUS_GUESTS or TOROBUS_SLICE_SIZE",
+        need, bytes == 2 * GIB ? " at least" : "", have);
+    return false;
+}
+
+/** Make sure that reserved pages are there for a part of the region: a page that is missing when
+ * somebody touches it would be the end of him. What has one already is not counted again. */
+static bool reserve(const struct keeper_region *r, uint64_t offset, uint64_t len)
+{
+    void *p;
+
+    if (r->huge != SHIM_HUGE_TLB)
+        return true;
+    p = mmap(NULL, len, PROT_NONE, MAP_SHARED, r->memfd, (off_t)offset);
+    if (p == MAP_FAILED)
+        return false;
+    munmap(p, len); /* the reservation is the file's */
+    return true;
+}
+
+static bool punch(const struct keeper_region *r, uint64_t from, uint64_t to)
+{
+    return fallocate(r->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                     (off_t)(to - from)) == 0;
+}
+
+/** Zero a part of a page of the region, whose rest stays. */
+static bool blank(const struct keeper_region *r, uint64_t from, uint64_t to)
+{
+    uint64_t start = from - from % r->page;
+    char *p = mmap(NULL, r->page, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, (off_t)start);
+
+    if (p == MAP_FAILED)
+        return false;
+    memset(p + (from - start), 0, to - from);
+    munmap(p, r->page);
+    return true;
+}
+
+/** Make [from, to) zero, and give whole pages back. */
+static bool give_back(const struct keeper_region *r, uint64_t from, uint64_t to)
+{
+    uint64_t first = (from + r->page - 1) / r->page * r->page, last = to - to % r->page;
+
+    if (first > last) /* within one page */
+        return blank(r, from, to);
+    return (first == last || (punch(r, first, last) && reserve(r, first, last - first))) &&
+           (from == first || blank(r, from, first)) && (last == to || blank(r, last, to));
+}
+
+/** Fill in the layout. @return false if the settings do not fit together. */
+static bool plan(struct torobus_superblock *sb, enum shim_huge huge, uint64_t *file_size,
+                 char err[512])
+{
+    uint64_t guests, slice, dflt = huge == SHIM_HUGE_TLB ? 0 : DEFAULT_SLICE;
+
+    if (!shim_parse_env("TOROBUS_GUESTS", false, 1, TOROBUS_MAX_GUESTS,
+                        huge == SHIM_HUGE_TLB ? 0 : DEFAULT_GUESTS, &guests, err))
         return false;
     /* more guests share the same range in smaller slices, so that the device stays at 256 GiB */
     while (guests * dflt + GIB > 256 * GIB && dflt > GIB)
         dflt /= 2;
     if (!shim_parse_env("TOROBUS_SLICE_SIZE", true, GIB, TOROBUS_REGION_MAX / 2, dflt, &slice, err))
         return false;
+    for (unsigned i = 0; huge == SHIM_HUGE_TLB; i++) {
+        if (shim_huge_plan(shim_huge_free() * SHIM_HUGE_PAGE, &guests, &slice))
+            break;
+        if (i == WAIT_FOR_PAGES || !shim_huge_all(2 * GIB))
+            return few_pages(2 * GIB, err);
+        usleep(100000);
+    }
     if ((slice & (slice - 1)) != 0) {
         snprintf(err, 512,
                  "TOROBUS_SLICE_SIZE=%s is impossible: give a power of two from 1G to 256G",
@@ -75,18 +146,23 @@ static bool plan(struct torobus_superblock *sb, uint64_t *file_size, char err[51
 bool keeper_region_make(struct keeper_region *r, char err[512])
 {
     struct torobus_superblock sb;
+    bool reserved = false;
     uint64_t size;
     size_t head;
     void *p;
     int fd;
 
-    if (!plan(&sb, &size, err))
+    if (!shim_huge_setting(&r->huge, err))
         return false;
+    if (!plan(&sb, r->huge, &size, err))
+        return false;
+    r->page = r->huge == SHIM_HUGE_TLB ? SHIM_HUGE_PAGE : 4096;
     if (getrandom(sb.uuid, sizeof(sb.uuid), 0) != (ssize_t)sizeof(sb.uuid)) {
         snprintf(err, 512, "no random bytes for the region: %s", strerror(errno));
         return false;
     }
-    fd = memfd_create("torobus", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    fd = memfd_create("torobus", MFD_CLOEXEC | MFD_ALLOW_SEALING |
+                                     (r->huge == SHIM_HUGE_TLB ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
     if (fd < 0 || ftruncate(fd, (off_t)size) != 0 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         snprintf(err, 512,
@@ -97,15 +173,25 @@ bool keeper_region_make(struct keeper_region *r, char err[512])
             close(fd);
         return false;
     }
+    r->memfd = fd;
+    for (unsigned i = 0;
+         i < WAIT_FOR_PAGES && !(reserved = reserve(r, 0, size)) && shim_huge_all(size); i++)
+        usleep(100000);
+    if (!reserved) {
+        close(fd);
+        r->memfd = -1;
+        return few_pages(size, err);
+    }
     head = (size_t)(sb.port_offset + (uint64_t)sb.nports * sb.port_stride);
+    head = (head + r->page - 1) / r->page * r->page;
     p = mmap(NULL, head, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED) {
         snprintf(err, 512, "no memory for the region: %s", strerror(errno));
         close(fd);
+        r->memfd = -1;
         return false;
     }
     memcpy(p, &sb, sizeof(sb));
-    r->memfd = fd;
     r->file_size = size;
     r->head = p;
     r->head_size = head;
@@ -151,8 +237,9 @@ void keeper_region_release(struct keeper_region *r, unsigned slice)
 {
     /* ports keep their epochs: a peer that still knows the old owner must not take the next one
      * for it */
-    if (fallocate(r->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  (off_t)torobus_slice_offset(&r->sb, slice), (off_t)r->sb.slice_size) == 0)
+    uint64_t at = torobus_slice_offset(&r->sb, slice);
+
+    if (give_back(r, at, at + r->sb.slice_size))
         keeper_region_state(r, slice, TOROBUS_SLICE_FREE);
     else
         keeper_log("slice %u cannot be given back: %s", slice, strerror(errno));
@@ -169,8 +256,7 @@ int keeper_region_punch(struct keeper_region *r, unsigned slice,
             (range[i].offset | range[i].len) % 4096 != 0)
             return EINVAL;
     for (uint32_t i = 0; i < n; i++)
-        if (fallocate(r->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)range[i].offset,
-                      (off_t)range[i].len) != 0)
+        if (!give_back(r, range[i].offset, range[i].offset + range[i].len))
             return errno;
     return 0;
 }
@@ -201,8 +287,7 @@ bool keeper_region_wipe(struct keeper_region *r, unsigned slice,
         if (k->offset < at || k->offset > end || k->len > end - k->offset ||
             ((k->offset | k->len) & 4095) != 0)
             return false;
-        if (k->offset > at && fallocate(r->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                        (off_t)at, (off_t)(k->offset - at)) != 0)
+        if (k->offset > at && !give_back(r, at, k->offset))
             return false;
         at = k->offset + k->len;
     }
@@ -224,10 +309,12 @@ static uint64_t mem_available(void)
     return (uint64_t)kib << 10;
 }
 
-bool keeper_region_mem_limit(unsigned nguests, uint64_t slice_size, const char *setting,
+bool keeper_region_mem_limit(const struct keeper_region *r, unsigned nguests, const char *setting,
                              uint64_t *limit, char err[512])
 {
-    uint64_t avail = mem_available(), each;
+    /* reserved pages are there already */
+    uint64_t avail = r->huge == SHIM_HUGE_TLB ? 0 : mem_available(), each;
+    uint64_t slice_size = r->sb.slice_size;
 
     if (setting && *setting) {
         if (!shim_parse_size(setting, 1u << 20, TOROBUS_REGION_MAX, &each)) {

@@ -33,6 +33,7 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/keeper_log.c \
     orted-shim/keeper_main.c \
     orted-shim/keeper_native.c \
+    orted-shim/keeper_numa.c \
     orted-shim/keeper_qemu.c \
     orted-shim/keeper_qmp.c \
     orted-shim/keeper_region.c \
@@ -81,11 +82,15 @@ orted_shim_libshim_a_SOURCES = \
     orted-shim/shim_frame.h \
     orted-shim/shim_hello.c \
     orted-shim/shim_hello.h \
+    orted-shim/shim_huge.c \
+    orted-shim/shim_huge.h \
     orted-shim/shim_job.c \
     orted-shim/shim_job.h \
     orted-shim/shim_kvmprobe.c \
     orted-shim/shim_msg.c \
     orted-shim/shim_msg.h \
+    orted-shim/shim_numa.c \
+    orted-shim/shim_numa.h \
     orted-shim/shim_parse.c \
     orted-shim/shim_parse.h \
     orted-shim/shim_path.c \

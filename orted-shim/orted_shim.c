@@ -143,7 +143,7 @@ static bool keeper_frame(int fd)
 
     if (!shim_read_frame(fd, &h, body, sizeof(body)))
         return false;
-    if (h.type == TOROBUS_CTL_NOTE || h.type == TOROBUS_CTL_ERROR)
+    if ((h.type == TOROBUS_CTL_NOTE && h.arg == 0) || h.type == TOROBUS_CTL_ERROR)
         shim_print_foreign(body, (unsigned)strlen(body));
     return true;
 }

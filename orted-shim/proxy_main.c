@@ -149,7 +149,8 @@ static bool small_frame(struct proxy *p, const struct torobus_ctl_hdr *h, const 
         proxy_end(p, h->arg > 0 && h->arg < 256 ? (int)h->arg : SHIM_EXIT_FAIL);
         return true;
     case TOROBUS_CTL_NOTE:
-        proxy_note(p, body, h->len);
+        if (h->arg == 0 || shim_msg_verbose() > 0)
+            proxy_note(p, body, h->len);
         return true;
     default:
         return false;
@@ -185,7 +186,9 @@ static void late_frame(struct proxy *p, const struct torobus_ctl_hdr *h, struct 
 {
     char *body = shim_frame_take(in, h);
 
-    if (body && h->len && (h->type == TOROBUS_CTL_ERROR || h->type == TOROBUS_CTL_NOTE))
+    if (body && h->len &&
+        (h->type == TOROBUS_CTL_ERROR ||
+         (h->type == TOROBUS_CTL_NOTE && (h->arg == 0 || shim_msg_verbose() > 0))))
         proxy_note(p, body, h->len);
     free(body);
 }

@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include "shim_accel.h"
+#include "shim_huge.h"
 #include "shim_msg.h"
 #include "shim_path.h"
 
@@ -28,6 +29,7 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
                                  .console_fd = 5,
                                  .qmp_fd = 6};
     char caches[SHIM_CACHES_MAX];
+    enum shim_huge huge;
     struct shim_argv args;
     char err[512], reason[256], *text;
     int version;
@@ -36,6 +38,9 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
         shim_die(SHIM_EXIT_FAIL, "%s", err);
     if (!shim_accel_choose(&c.accel, reason))
         shim_die(SHIM_EXIT_FAIL, "%s", reason);
+    if (!shim_huge_setting(&huge, err))
+        shim_die(SHIM_EXIT_USAGE, "%s", err);
+    c.hoard = huge == SHIM_HUGE_TLB;
     c.host_cpus = shim_host_cpus();
     shim_host_caches(caches);
     c.caches = caches;

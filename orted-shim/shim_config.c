@@ -23,6 +23,8 @@ const struct shim_setting shim_settings[] = {
     {"guests", "TOROBUS_GUESTS", "15", "guests that a job's region has room for"},
     {"slice_size", "TOROBUS_SLICE_SIZE", "16G", "addresses of a guest"},
     {"cores_per_rank", "TOROBUS_CORES_PER_RANK", "1", "virtual CPUs of a rank"},
+    {"hugepages", "TOROBUS_HUGEPAGES", "off",
+     "pages of the region: hugetlb takes reserved huge ones"},
     {"bind", "TOROBUS_BIND", "auto",
      "pinning of virtual CPUs: as mpirun binds (auto), core or none"},
     {"local", "TOROBUS_LOCAL", "auto", "ranks on mpirun's own node: auto, guest or native"},

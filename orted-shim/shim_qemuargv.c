@@ -148,8 +148,9 @@ bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
     add(a, &ok,
         TOROBUS_BOOT_GUEST "=%u " TOROBUS_BOOT_CORES "=%u " TOROBUS_BOOT_NAME
                            "=%s " TOROBUS_BOOT_SPIN "=%" PRIu64 " " TOROBUS_BOOT_FS
-                           "=%s " TOROBUS_BOOT_CPUMASK "=%u " TOROBUS_BOOT_LOG "=%u%s%s",
+                           "=%s " TOROBUS_BOOT_CPUMASK "=%u " TOROBUS_BOOT_LOG "=%u%s%s%s",
         c->guest, c->ncores, c->name, c->spin_ns, shim_fs_name(c->fs), c->host_cpus, c->log,
+        c->hoard ? " " TOROBUS_BOOT_GIVEBACK "=0" : "",
         c->caches && *c->caches ? " " TOROBUS_BOOT_CACHES "=" : "", c->caches ? c->caches : "");
     if (!ok)
         shim_argv_free(a);

@@ -25,6 +25,7 @@ struct shim_qemu_config {
     const char *caches;  /**< of a core, as boot.h has it; NULL or "": not known */
     unsigned host_cpus;  /**< cores of the host that the guest may use */
     unsigned log;        /**< 0-2 */
+    bool hoard;          /**< memory that is freed stays with the guest */
     uint64_t spin_ns;
     int ivshmem_fd; /**< link to the ivshmem server */
     int ctl_fd;     /**< control channel */

@@ -38,6 +38,7 @@ unit_bins = \
     tests/unit/run-keeper-region.t \
     tests/unit/run-kmalloc.t \
     tests/unit/run-lib.t \
+    tests/unit/run-numa.t \
     tests/unit/run-p9.t \
     tests/unit/run-pages.t \
     tests/unit/run-path.t \
@@ -168,6 +169,7 @@ mpi_sh = \
     tests/mpi/t-wide.sh \
     tests/mpi/t-btl-native.sh \
     tests/mpi/t-btl-guest.sh \
+    tests/mpi/t-huge.sh \
     tests/mpi/t-idle.sh \
     tests/mpi/t-mixed.sh \
     tests/mpi/t-lost.sh \
@@ -240,6 +242,7 @@ more_bench_ringbench = bench/ringbench-ours.c bench/ringbench-others.c
 
 # for the host
 host_programs = \
+    mpi/numa \
     mpi/region-make \
     shim/fakeguest \
     unit/run-pmix-bridge
@@ -247,6 +250,7 @@ more_shim_fakeguest = shim/fakepmix.c
 
 # What unit tests need beside themselves.
 unit_libs_run_bind = $(HWLOC_CFLAGS) $(HWLOC_LIBS)
+unit_libs_run_numa = $(HWLOC_CFLAGS) $(HWLOC_LIBS)
 unit_libs_run_keeper_region = $(LIBEVENT_CFLAGS) $(HWLOC_CFLAGS)
 unit_libs_run_pmix_items = $(PMIX_CFLAGS) $(LIBEVENT_CFLAGS) $(PMIX_LIBS)
 

@@ -4,6 +4,7 @@
 #include "../../orted-shim/keeper_core.c"
 #undef GIB
 #include "../../orted-shim/keeper_region.c"
+#include "../../orted-shim/shim_huge.c"
 #include "../../orted-shim/shim_parse.c"
 
 #include "fuzz.h"

@@ -108,6 +108,8 @@ static void parse_word(const char *word)
             toro_panic("command line: fs=%.*s, possible are none, ro and rw", (int)vlen, v);
     } else if (is(word, klen, TOROBUS_BOOT_LOG)) {
         b->log = value_number(word, v, 2);
+    } else if (is(word, klen, TOROBUS_BOOT_GIVEBACK)) {
+        b->hoard = value_number(word, v, 1) == 0;
     } else if (is(word, klen, TOROBUS_BOOT_CACHES)) {
         parse_caches(v, v + vlen);
     } else if (is(word, klen, TOROBUS_BOOT_CPUMASK)) {
@@ -144,7 +146,8 @@ static void init(void *arg)
     (void)arg;
     toro_virtio_init();
     need(toro_ctl_init(), "the control channel");
-    toro_giveback_init();
+    if (!toro_boot.hoard)
+        toro_giveback_init();
     need(toro_fs_init(), "mounting the file systems");
     toro_bus_init();
     toro_pmix_init();

@@ -17,6 +17,7 @@
 #include <toro/mm.h>
 #include <toro/sched.h>
 #include <torobus/ctl.h>
+#include <torobus/region.h>
 
 #define CHUNK_SHIFT 16u
 #define CHUNK_SIZE  (1ull << CHUNK_SHIFT)
@@ -104,17 +105,10 @@ static void extent_drop(struct toro_pool *p, struct extent *e)
 
 int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, unsigned ncores)
 {
-    uint64_t common = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 1ull << 30);
-    uint64_t each, colour, at = slice_va;
+    uint64_t colour, at;
     int err;
 
     TORO_ASSERT(ncores > 0 && ncores <= TORO_MAX_CORES);
-    /* Whole GiB pages for each pool where the slice is large enough for that. */
-    if (common == 0)
-        common = TORO_ALIGN_DOWN(slice_size / (ncores + 1), 2ull << 20);
-    each = (slice_size - common) / ncores;
-    each =
-        each >= 1ull << 30 ? TORO_ALIGN_DOWN(each, 1ull << 30) : TORO_ALIGN_DOWN(each, 2ull << 20);
     if (mem_limit == 0 || mem_limit > slice_size)
         mem_limit = slice_size;
     npools = ncores + 1;
@@ -124,8 +118,9 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
     atomic_store_explicit(&guest_left, mem_limit, memory_order_relaxed);
     for (unsigned i = 0; i < npools; i++) {
         struct toro_pool *p = &pools[i];
-        uint64_t size = i < ncores ? each : slice_va + slice_size - at;
+        uint64_t size = torobus_pool_span(slice_size, ncores, i, &at);
 
+        at += slice_va;
         /* The ranks of a job do the same in pools of the same size. If their memory began at the
          * same place in it, what one rank copies from another would lie on pages that collide in
          * the direct-mapped translation table of an emulated CPU, and in caches. */
@@ -142,7 +137,6 @@ int toro_pools_init(uint64_t slice_va, uint64_t slice_size, uint64_t mem_limit, 
         err = arch_protect(at, size, p->open ? ARCH_PROT_READ | ARCH_PROT_WRITE : 0);
         if (err != 0)
             return err;
-        at += size;
     }
     return 0;
 }

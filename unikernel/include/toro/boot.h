@@ -20,6 +20,7 @@ struct toro_cache {
 struct toro_bootinfo {
     unsigned guest, cores, cpumask, log;
     uint32_t spin_ns;
+    bool hoard; /* memory that is freed is not given back to the host */
     enum toro_fs_mode fs;
     char name[64];
     struct toro_cache cache[TOROBUS_BOOT_NCACHES];

@@ -13,6 +13,8 @@
 #define TOROBUS_BOOT_FS    "fs"      /**< none, ro or rw: host files as ranks see them */
 #define TOROBUS_BOOT_LOG                                                                           \
     "log" /**< 0 quiet (default), 1 boot steps, 2 everything, on the serial console */
+#define TOROBUS_BOOT_GIVEBACK                                                                      \
+    "giveback" /**< 0: memory that is freed stays with the guest (huge pages); 1 (default) */
 #define TOROBUS_BOOT_CPUMASK                                                                       \
     "cpumask" /**< host CPUs the guest may use: count, decimal; to know oversubscription */
 

@@ -92,8 +92,8 @@ enum torobus_ctl_type {
     TOROBUS_CTL_ATTACHED = 72, /**< the slice is there; body: struct torobus_ctl_attached */
     TOROBUS_CTL_ERROR = 73,    /**< body: one line for the user; arg: exit status to end with. The
                                   keeper closes next */
-    TOROBUS_CTL_NOTE =
-        74, /**< body: a line for the user's stderr (console of the guest, warnings) */
+    TOROBUS_CTL_NOTE = 74, /**< body: a line for the user's stderr (console of the guest, warnings);
+                              arg: 1 if only for those who want to know each step (-v) */
     TOROBUS_CTL_ADOPTED = 75, /**< the keeper listens at the job's address from now on */
 
     /* Linux process <-> keeper after ATTACH_NATIVE, one question at a time. Descriptors come with

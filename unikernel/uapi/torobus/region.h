@@ -161,4 +161,25 @@ static inline uint64_t torobus_slice_offset(const struct torobus_superblock *sb,
     return sb->slice_offset + (uint64_t)guest * sb->slice_size;
 }
 
+/**
+ * How a guest divides its slice: a pool for each of its cores, in whole GiB where the slice is
+ * large enough for that, and at the end what they share.
+ *
+ * @param pool   core, or ncores for the shared pool
+ * @param offset of the pool from the slice's start
+ * @return bytes of it
+ */
+static inline uint64_t torobus_pool_span(uint64_t slice_size, unsigned ncores, unsigned pool,
+                                         uint64_t *offset)
+{
+    const uint64_t gib = 1ull << 30, large = 2ull << 20;
+    uint64_t common = slice_size / (ncores + 1), each;
+
+    common -= common % (common >= gib ? gib : large);
+    each = (slice_size - common) / ncores;
+    each -= each % (each >= gib ? gib : large);
+    *offset = each * pool;
+    return pool < ncores ? each : slice_size - *offset;
+}
+
 #endif
