@@ -188,6 +188,7 @@ static bool check_tmp(void)
 /** Boot the kernel without any device, where it ends by itself. @return milliseconds, or -1. */
 static int boot_ms(const char *qemu, const char *kernel, enum shim_accel accel)
 {
+    char firmware[SHIM_PATH_MAX];
     const char *argv[] = {qemu,
                           "-M",
                           "pc,vmport=off,hpet=off",
@@ -210,12 +211,17 @@ static int boot_ms(const char *qemu, const char *kernel, enum shim_accel accel)
                           kernel,
                           "-append",
                           "cores=1",
+                          "-bios",
+                          firmware,
                           NULL};
     struct timespec a, b;
     struct pollfd pfd = {.events = POLLIN};
     int status = 0;
     pid_t pid;
 
+    shim_path_firmware(qemu, firmware);
+    if (!firmware[0])
+        argv[sizeof(argv) / sizeof(argv[0]) - 3] = NULL;
     clock_gettime(CLOCK_MONOTONIC, &a);
     pid = fork();
     if (pid < 0)

@@ -194,7 +194,7 @@ struct keeper {
     struct keeper_peer peer[TOROBUS_MAX_GUESTS];
     struct keeper_guest *guest[TOROBUS_MAX_GUESTS];
     struct keeper_native native;
-    char qemu[SHIM_PATH_MAX], kernel[SHIM_PATH_MAX];
+    char qemu[SHIM_PATH_MAX], kernel[SHIM_PATH_MAX], firmware[SHIM_PATH_MAX];
     int qemu_version;
     enum shim_accel accel;
     char accel_reason[256];

@@ -56,6 +56,7 @@ static bool get_ready(struct keeper *k, char err[512])
     /* paths are absolute by now; a daemon must not pin the user's directory */
     if (chdir("/") != 0)
         keeper_log("chdir failed");
+    shim_path_firmware(k->qemu, k->firmware);
     keeper_log("ready: qemu %s %d, kernel %s, %s (%s), %u cpus", k->qemu, k->qemu_version,
                k->kernel, shim_accel_name(k->accel), k->accel_reason, k->host_cpus);
     shim_tmpdir_scavenge();

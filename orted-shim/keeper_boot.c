@@ -303,6 +303,7 @@ static bool start_qemu(struct keeper_guest *g, const struct keeper_settings *s, 
     struct keeper *k = g->keeper;
     struct shim_qemu_config c = {.qemu = k->qemu,
                                  .kernel = k->kernel,
+                                 .firmware = k->firmware,
                                  .name = g->uname,
                                  .accel = k->accel,
                                  .fs = s->fs,

@@ -13,9 +13,10 @@
 
 int run_dry(const struct run_options *o, const struct proxy_job *job)
 {
-    static char qemu[SHIM_PATH_MAX], kernel[SHIM_PATH_MAX];
+    static char qemu[SHIM_PATH_MAX], kernel[SHIM_PATH_MAX], firmware[SHIM_PATH_MAX];
     struct shim_qemu_config c = {.qemu = qemu,
                                  .kernel = kernel,
+                                 .firmware = firmware,
                                  .name = job->node,
                                  .fs = o->fs,
                                  .root = job->root[0] ? job->root : NULL,
@@ -41,6 +42,7 @@ int run_dry(const struct run_options *o, const struct proxy_job *job)
     if (!shim_huge_setting(&huge, err))
         shim_die(SHIM_EXIT_USAGE, "%s", err);
     c.hoard = huge == SHIM_HUGE_TLB;
+    shim_path_firmware(qemu, firmware);
     c.host_cpus = shim_host_cpus();
     shim_host_caches(caches);
     c.caches = caches;

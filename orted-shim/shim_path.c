@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -273,4 +274,21 @@ bool shim_path_qemu(char path[SHIM_PATH_MAX], int *version, char err[512])
         return false;
     }
     return true;
+}
+
+void shim_path_firmware(const char *qemu, char path[SHIM_PATH_MAX])
+{
+    char real[PATH_MAX], *slash;
+
+    if (realpath(qemu, real)) {
+        for (int i = 0; i < 2; i++) /* the program, then its directory */
+            if ((slash = strrchr(real, '/')))
+                *slash = '\0';
+        if (snprintf(path, SHIM_PATH_MAX, "%s/share/qemu/qboot.rom", real) < SHIM_PATH_MAX &&
+            access(path, R_OK) == 0)
+            return;
+    }
+    snprintf(path, SHIM_PATH_MAX, "/usr/share/qemu/qboot.rom");
+    if (access(path, R_OK) != 0)
+        path[0] = '\0';
 }

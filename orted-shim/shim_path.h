@@ -41,6 +41,13 @@ bool shim_path_kernel(char path[SHIM_PATH_MAX], char err[512]);
  */
 bool shim_path_qemu(char path[SHIM_PATH_MAX], int *version, char err[512]);
 
+/**
+ * Find qboot, the firmware that QEMU ships for kernels that need none: in the share directory
+ * beside this QEMU, else in the system's. @p path is empty if there is none; QEMU then takes its
+ * own.
+ */
+void shim_path_firmware(const char *qemu, char path[SHIM_PATH_MAX]);
+
 /** The directory for remembered facts ($XDG_CACHE_HOME/torobus), made on demand. */
 bool shim_path_cache_dir(char dir[SHIM_PATH_MAX]);
 

@@ -142,6 +142,11 @@ bool shim_qemu_argv(const struct shim_qemu_config *c, struct shim_argv *a)
         add(a, &ok, "unix:%s,server=on,wait=off", path);
     }
 
+    /* It does no more than to start the kernel, in a tenth of SeaBIOS's time. */
+    if (c->firmware && *c->firmware) {
+        add(a, &ok, "-bios");
+        add(a, &ok, "%s", c->firmware);
+    }
     add(a, &ok, "-kernel");
     add(a, &ok, "%s", c->kernel);
     add(a, &ok, "-append");

@@ -11,9 +11,10 @@ enum shim_fs { SHIM_FS_NONE = 0, SHIM_FS_RO = 1, SHIM_FS_RW = 2 };
 
 /** All that decides a guest's command line. Descriptors are numbers that QEMU inherits. */
 struct shim_qemu_config {
-    const char *qemu;   /**< path of QEMU */
-    const char *kernel; /**< path of the kernel image */
-    const char *name;   /**< node name, shim_node_ok() */
+    const char *qemu;     /**< path of QEMU */
+    const char *kernel;   /**< path of the kernel image */
+    const char *firmware; /**< path of qboot's image; NULL or "": QEMU's own firmware */
+    const char *name;     /**< node name, shim_node_ok() */
     enum shim_accel accel;
     enum shim_fs fs;
     const char *root;    /**< directory that the guest sees as "/"; NULL: the host's own */

@@ -165,6 +165,7 @@ mpi_sh = \
     tests/mpi/t-bad.sh \
     tests/mpi/t-mistakes.sh \
     tests/mpi/t-stencil.sh \
+    tests/mpi/t-firmware.sh \
     tests/mpi/t-fortran.sh \
     tests/mpi/t-wide.sh \
     tests/mpi/t-btl-native.sh \

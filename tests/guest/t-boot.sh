@@ -46,4 +46,32 @@ panics "too many cores" 1 "cores=65" 'cores=65 is no number from 0 to 64'
 panics "a bad file system mode" 1 "fs=maybe" 'fs=maybe, possible are none, ro and rw'
 panics "a name that is too long" 1 \
     "name=0123456789012345678901234567890123456789012345678901234567890123456789" "name="
+# A firmware that leaves the BARs to the kernel: the bus region lies at a multiple of its size, the
+# other BARs below the interrupt controllers, none over another.
+assigned() # GIB
+{
+    timeout 60 "$qemu" -M pc -accel tcg -cpu max,-erms,-fsrm -smp 1 -m 64 -nodefaults \
+        -display none -no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 \
+        -object "memory-backend-ram,id=m,size=${1}G,reserve=off" -device ivshmem-plain,memdev=m \
+        -device virtio-serial-pci -bios qboot.rom -kernel "$kernel" -append "cores=1 log=2"
+}
+for gib in 64 512; do
+    tap_capture assigned "$gib"
+    case $out in
+    *qboot.rom*)
+        skip 3 "this QEMU has no qboot"
+        continue
+        ;;
+    esac
+    at=$(printf 0x%x $((gib << 30)))
+    like "$out" "*BAR 2 of $at bytes at $at*" "qboot: $gib GiB at $gib GiB"
+    like "$out" "*ivshmem: no MSI-X*" "and the kernel goes on to the device"
+    is "$(printf '%s\n' "$out" |
+        sed -n 's/.* BAR [0-9] of \(0x[0-9a-f]*\) bytes at \(0xe[0-9a-f]*\).*/\2 \1/p' | sort |
+        { end=0 n=0 && while read -r at bytes; do
+            [ $((at)) -ge $((end)) ] || echo "$at is inside the one before"
+            [ $((at % bytes)) -eq 0 ] || echo "$at is not aligned to $bytes"
+            end=$((at + bytes)) n=$((n + 1))
+        done && echo $n; })" 3 "three small BARs do not overlap"
+done
 done_testing

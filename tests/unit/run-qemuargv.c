@@ -28,6 +28,7 @@ static const struct {
     {"kvm",
      {.qemu = "/usr/bin/qemu-system-x86_64",
       .kernel = "/opt/torobus/lib/torobus/torobus.elf",
+      .firmware = "/usr/share/qemu/qboot.rom",
       .name = "node-17.example",
       .accel = SHIM_ACCEL_KVM,
       .fs = SHIM_FS_RW,

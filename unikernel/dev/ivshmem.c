@@ -29,9 +29,10 @@ static void map_region(struct toro_pci_dev *d)
     if (!err)
         err = toro_pci_bar_size(d, 2, &size);
     if (err)
-        toro_panic("ivshmem: the firmware gave the bus region no address (error %d); use -cpu max "
-                   "and a region of at most 512 GiB",
-                   -err);
+        toro_panic(
+            "ivshmem: the bus region has no address (error %d); use -cpu max and a region of "
+            "at most 512 GiB",
+            -err);
     if (size > TOROBUS_REGION_MAX || size % (1ull << 30) != 0 || pa % (1ull << 30) != 0)
         toro_panic("ivshmem: impossible region: %lu MiB at 0x%lx, whole GiB up to 512 wanted",
                    (unsigned long)(size >> 20), (unsigned long)pa);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* PCI configuration space by ports 0xcf8/0xcfc, BARs, capabilities and MSI-X. The firmware has
- * assigned buses and BARs already; nothing is moved here. */
+/* PCI configuration space by ports 0xcf8/0xcfc, BARs, capabilities and MSI-X. What the firmware has
+ * assigned is not moved. */
 #include <toro/arch.h>
 #include <toro/errno.h>
 #include <toro/lib.h>
@@ -16,7 +16,6 @@
 #define PCI_COMMAND_NOINT 0x400u
 #define PCI_STATUS_CAPS   0x10u
 #define PCI_HEADER_TYPE   0x0eu
-#define PCI_BAR0          0x10u
 #define PCI_SECONDARY_BUS 0x19u
 #define PCI_CAP_POINTER   0x34u
 
@@ -80,6 +79,8 @@ static void scan_bus(unsigned bus, unsigned depth)
             type = toro_pci_read8(&d, PCI_HEADER_TYPE);
             if (ndevs < PCI_MAX_DEVS)
                 devs[ndevs++] = d;
+            if ((type & 0x7fu) == 0)
+                toro_pci_assign(&d);
             if ((type & 0x7fu) == 1) {
                 unsigned next = toro_pci_read8(&d, PCI_SECONDARY_BUS);
 
@@ -121,13 +122,13 @@ int toro_pci_bar(const struct toro_pci_dev *d, unsigned bar, uint64_t *pa)
 
     if (bar > 5)
         return -EINVAL;
-    lo = toro_pci_read32(d, PCI_BAR0 + bar * 4);
+    lo = toro_pci_read32(d, TORO_PCI_BAR0 + bar * 4);
     if (lo & 1u) /* I/O space */
         return -EINVAL;
     if ((lo & 6u) == 4u) {
         if (bar == 5)
             return -EINVAL;
-        hi = toro_pci_read32(d, PCI_BAR0 + bar * 4 + 4);
+        hi = toro_pci_read32(d, TORO_PCI_BAR0 + bar * 4 + 4);
     }
     if ((lo & ~15u) == 0 && hi == 0)
         return -ENODEV;
@@ -135,18 +136,15 @@ int toro_pci_bar(const struct toro_pci_dev *d, unsigned bar, uint64_t *pa)
     return 0;
 }
 
-int toro_pci_bar_size(const struct toro_pci_dev *d, unsigned bar, uint64_t *size)
+int toro_pci_bar_probe(const struct toro_pci_dev *d, unsigned bar, uint64_t *size)
 {
-    unsigned off = PCI_BAR0 + bar * 4;
-    uint32_t cmd, lo, hi = 0;
-    uint64_t pa, mask;
-    bool wide;
-    int err = toro_pci_bar(d, bar, &pa);
+    unsigned off = TORO_PCI_BAR0 + bar * 4;
+    uint32_t cmd, lo = toro_pci_read32(d, off), hi = 0;
+    bool wide = (lo & 7u) == 4u;
+    uint64_t mask;
 
-    if (err)
-        return err;
-    lo = toro_pci_read32(d, off);
-    wide = (lo & 6u) == 4u;
+    if ((lo & 1u) || (wide && bar == 5))
+        return -EINVAL;
     if (wide)
         hi = toro_pci_read32(d, off + 4);
     cmd = toro_pci_read32(d, PCI_COMMAND) & 0xffffu;
@@ -157,7 +155,7 @@ int toro_pci_bar_size(const struct toro_pci_dev *d, unsigned bar, uint64_t *size
         toro_pci_write32(d, off + 4, ~0u);
         mask |= (uint64_t)toro_pci_read32(d, off + 4) << 32;
         toro_pci_write32(d, off + 4, hi);
-    } else {
+    } else if (mask != 0) {
         mask |= 0xffffffffull << 32;
     }
     toro_pci_write32(d, off, lo);
@@ -166,6 +164,14 @@ int toro_pci_bar_size(const struct toro_pci_dev *d, unsigned bar, uint64_t *size
         return -ENODEV;
     *size = ~mask + 1;
     return 0;
+}
+
+int toro_pci_bar_size(const struct toro_pci_dev *d, unsigned bar, uint64_t *size)
+{
+    uint64_t pa;
+    int err = toro_pci_bar(d, bar, &pa);
+
+    return err ? err : toro_pci_bar_probe(d, bar, size);
 }
 
 unsigned toro_pci_cap(const struct toro_pci_dev *d, uint8_t id, unsigned after)

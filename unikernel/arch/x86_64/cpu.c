@@ -42,6 +42,11 @@ void arch_cpu_detect(void)
         c->pdpe1gb = r[3] >> 26 & 1;
         c->rdtscp = r[3] >> 27 & 1;
     }
+    c->phys_bits = 36;
+    if (ext >= 0x80000008) {
+        arch_cpuid(0x80000008, 0, r);
+        c->phys_bits = TORO_MIN(r[0] & 0xffu, 52u);
+    }
     c->fpu_size = 512;
     if (c->xsave) {
         arch_cpuid(0xd, 0, r);
@@ -49,6 +54,11 @@ void arch_cpu_detect(void)
         arch_cpuid(0xd, 1, r);
         c->xsaveopt = r[0] & 1;
     }
+}
+
+unsigned arch_phys_bits(void)
+{
+    return arch_cpu.phys_bits;
 }
 
 static void gdt_setup(struct arch_core *c, void *ist_fatal, void *ist_nmi)

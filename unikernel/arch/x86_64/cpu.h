@@ -27,6 +27,7 @@
 
 /** What CPUID says, read once on the boot core. */
 struct arch_cpu {
+    unsigned phys_bits; /* of a physical address */
     bool x2apic, tsc_deadline, pdpe1gb, fsgsbase, xsave, xsaveopt, rdtscp, rdrand, smep, umip;
     uint32_t max_leaf, max_hv_leaf;
     bool emulated;     /**< by QEMU's TCG: what is fast is another thing there */

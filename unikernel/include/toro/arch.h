@@ -147,6 +147,8 @@ void arch_random(void *buf, size_t n);
 /** AT_HWCAP and AT_HWCAP2 of the auxiliary vector. */
 uint64_t arch_hwcap(void);
 uint64_t arch_hwcap2(void);
+/** Bits of a physical address. */
+unsigned arch_phys_bits(void);
 /** Kernel command line as the boot protocol gave it. */
 const char *arch_cmdline(void);
 /** What CPUID says of the processor, for /proc/cpuinfo. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* PCI devices: found once at boot through the 0xcf8 configuration ports, BARs as the firmware left
- * them, interrupts by MSI-X only. */
+ * them or, where it did not, assigned; interrupts by MSI-X only. */
 #ifndef TORO_PCI_H
 #define TORO_PCI_H
 
@@ -13,7 +13,9 @@ struct toro_pci_dev {
     unsigned msix_count;
 };
 
-/** Find all functions on bus 0 and behind bridges. */
+#define TORO_PCI_BAR0 0x10u /* in configuration space */
+
+/** Find all functions on bus 0 and behind bridges; BARs without an address get one. */
 void toro_pci_init(void);
 /** Next device with these ids after `after` (NULL: the first), or NULL. */
 struct toro_pci_dev *toro_pci_find(uint16_t vendor, uint16_t device, struct toro_pci_dev *after);
@@ -27,7 +29,12 @@ void toro_pci_write32(const struct toro_pci_dev *d, unsigned off, uint32_t v);
 void toro_pci_enable(struct toro_pci_dev *d);
 /** Physical address of a memory BAR, 64-bit ones included. @return 0 or -ENODEV/-EINVAL. */
 int toro_pci_bar(const struct toro_pci_dev *d, unsigned bar, uint64_t *pa);
-/** Size of a memory BAR; decoding is off for a moment. @return 0 or -ENODEV. */
+/** Give addresses to the memory BARs of a function that have none. @p d may be on the stack.
+ * **Caller** the boot core, before anything is enabled. */
+void toro_pci_assign(struct toro_pci_dev *d);
+/** Size of a memory BAR that may have no address yet. @return 0, -EINVAL for I/O, or -ENODEV. */
+int toro_pci_bar_probe(const struct toro_pci_dev *d, unsigned bar, uint64_t *size);
+/** Size of a memory BAR that has an address; decoding is off for a moment. @return 0 or -ENODEV. */
 int toro_pci_bar_size(const struct toro_pci_dev *d, unsigned bar, uint64_t *size);
 /** Next capability `id` after offset `after` (0: the first). @return its offset or 0. */
 unsigned toro_pci_cap(const struct toro_pci_dev *d, uint8_t id, unsigned after);
