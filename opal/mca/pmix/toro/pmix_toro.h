@@ -136,8 +136,11 @@ volatile uint32_t *pmix_toro_chan_attention(void);
 int pmix_toro_chan_call(pmix_toro_msg_t *m, int timeout_s, struct torobus_pmix_hdr **reply);
 /** Send m (freed in any case); fn comes later, unless an error is returned. */
 int pmix_toro_chan_post(pmix_toro_msg_t *m, pmix_toro_reply_fn_t fn, void *cbdata);
-/** Progress callback: reads what is there, never blocks. */
+/** Progress callback: reads what is there. Blocks for a moment only while a fence is on its way and
+ * the caller has been napping between its calls. */
 int pmix_toro_chan_progress(void);
+/** So many fences more (or, negative, less) that are waited for through opal_progress(). */
+void pmix_toro_chan_fences(int more);
 
 /* pmix_toro_event.c
  * -------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "opal/constants.h"
+#include "opal/sys/atomic.h"
 
 typedef struct req {
     struct req *next;
@@ -41,7 +42,17 @@ static struct {
 /* Written by the kernel while messages wait, so that progress costs a load. */
 static _Alignas(64) volatile uint32_t attention;
 
+/* Fences that somebody waits for by calling opal_progress(), napping in between: MPI_Init and
+ * MPI_Finalize do, 100 us at a time. */
+static volatile int32_t fences;
+
 #define FIRST_BUFFER (64u << 10)
+
+/* Whoever comes back after a gap naps. From the FEW-th time on the nap is ours: it ends with the
+ * reply, and is longer, up to what messages of peers may wait for their progress. */
+#define GAP_NS (50 * 1000)
+#define FEW    4
+#define NAP_NS (2 * 1000 * 1000)
 
 static int64_t now_ms(void)
 {
@@ -49,6 +60,14 @@ static int64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static int connect_socket(const char *path)
@@ -232,8 +251,10 @@ static int run(req_t *r)
 
 /* Be the reader for one round: until something is there or, if there is a request to wait for,
  * until that is done. lock held at entry and exit, free in between. */
-static int read_round(const req_t *mine, int timeout_ms)
+static int read_round(const req_t *mine, int64_t timeout_ns)
 {
+    const struct timespec t = {.tv_sec = timeout_ns / 1000000000,
+                               .tv_nsec = timeout_ns % 1000000000};
     struct pollfd pf = {.fd = chan.fd, .events = POLLIN};
     req_t *list = NULL, **todo = &list;
     int n;
@@ -242,8 +263,8 @@ static int read_round(const req_t *mine, int timeout_ms)
     pthread_mutex_unlock(&chan.lock);
     /* mostly the answer is there already: the server has made it in our own write() */
     read_all(&todo, false);
-    if (NULL == list && 0 < timeout_ms && !(NULL != mine && mine->done) &&
-        0 < poll(&pf, 1, timeout_ms)) {
+    if (NULL == list && 0 < timeout_ns && !(NULL != mine && mine->done) &&
+        0 < ppoll(&pf, 1, &t, NULL)) {
         read_all(&todo, true);
     }
     pthread_mutex_lock(&chan.lock);
@@ -255,18 +276,46 @@ static int read_round(const req_t *mine, int timeout_ms)
     return n;
 }
 
-int pmix_toro_chan_progress(void)
+static int progress(int64_t nap_ns)
 {
     int n = 0;
 
-    if (surely_empty() || 0 != pthread_mutex_trylock(&chan.lock)) {
+    if (0 != pthread_mutex_trylock(&chan.lock)) {
         return 0;
     }
     if (!chan.reading && !chan.dead && 0 <= chan.fd) {
-        n = read_round(NULL, 0);
+        n = read_round(NULL, nap_ns);
     }
     pthread_mutex_unlock(&chan.lock);
     return n;
+}
+
+/* A fence is on its way. Two threads may mix up the counts here: then one naps once more or less.
+ */
+static int progress_fence(void)
+{
+    static int64_t last;
+    static unsigned int calls;
+    const int64_t now = now_ns();
+    int n;
+
+    calls = now - last < GAP_NS ? 0 : calls + 1;
+    n = progress(FEW <= calls ? NAP_NS : 0);
+    last = now_ns();
+    return n;
+}
+
+int pmix_toro_chan_progress(void)
+{
+    if (OPAL_UNLIKELY(0 < fences)) {
+        return progress_fence();
+    }
+    return surely_empty() ? 0 : progress(0);
+}
+
+void pmix_toro_chan_fences(int more)
+{
+    (void)opal_atomic_add_fetch_32(&fences, more);
 }
 
 /* The server takes no more from us until we have read some of ours. */
@@ -372,7 +421,7 @@ int pmix_toro_chan_call(pmix_toro_msg_t *m, int timeout_s, struct torobus_pmix_h
         if (chan.reading) {
             wait_cond(left);
         } else {
-            (void)read_round(&r, (int)left);
+            (void)read_round(&r, left * 1000000);
         }
     }
     pthread_mutex_unlock(&chan.lock);

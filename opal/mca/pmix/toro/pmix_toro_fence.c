@@ -11,6 +11,20 @@ typedef struct {
     void *cbdata;
 } op_t;
 
+/* With an asynchronous modex the application runs on meanwhile, and must not be held up. */
+static bool waits(void)
+{
+    return !opal_pmix_base_async_modex;
+}
+
+static void fence_reply(int rc, const struct torobus_pmix_hdr *h, void *cbdata)
+{
+    if (waits()) {
+        pmix_toro_chan_fences(-1);
+    }
+    pmix_toro_op_reply(rc, h, cbdata);
+}
+
 void *pmix_toro_op_new(opal_pmix_op_cbfunc_t cbfunc, void *cbdata)
 {
     op_t *op = malloc(sizeof(*op));
@@ -32,7 +46,8 @@ void pmix_toro_op_reply(int rc, const struct torobus_pmix_hdr *h, void *cbdata)
     free(op);
 }
 
-int pmix_toro_op_post(pmix_toro_msg_t *m, opal_pmix_op_cbfunc_t cbfunc, void *cbdata)
+static int post_op(pmix_toro_msg_t *m, pmix_toro_reply_fn_t reply, opal_pmix_op_cbfunc_t cbfunc,
+                   void *cbdata)
 {
     void *op = pmix_toro_op_new(cbfunc, cbdata);
     int rc;
@@ -41,11 +56,16 @@ int pmix_toro_op_post(pmix_toro_msg_t *m, opal_pmix_op_cbfunc_t cbfunc, void *cb
         pmix_toro_msg_free(m);
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
-    rc = pmix_toro_chan_post(m, pmix_toro_op_reply, op);
+    rc = pmix_toro_chan_post(m, reply, op);
     if (OPAL_SUCCESS != rc) {
         free(op);
     }
     return rc;
+}
+
+int pmix_toro_op_post(pmix_toro_msg_t *m, opal_pmix_op_cbfunc_t cbfunc, void *cbdata)
+{
+    return post_op(m, pmix_toro_op_reply, cbfunc, cbdata);
 }
 
 static int call(uint16_t op, uint16_t flags, opal_list_t *procs)
@@ -84,8 +104,25 @@ int pmix_toro_fence(opal_list_t *procs, int collect_data)
 int pmix_toro_fence_nb(opal_list_t *procs, int collect_data, opal_pmix_op_cbfunc_t cbfunc,
                        void *cbdata)
 {
-    return post(TOROBUS_PMIX_FENCE, 0 != collect_data ? TOROBUS_PMIX_F_COLLECT : 0, procs, cbfunc,
-                cbdata);
+    pmix_toro_msg_t m;
+    int rc;
+
+    if (!pmix_toro_initialized()) {
+        return OPAL_ERR_NOT_INITIALIZED;
+    }
+    if (NULL == cbfunc) {
+        return OPAL_ERR_BAD_PARAM;
+    }
+    pmix_toro_msg_init(&m, TOROBUS_PMIX_FENCE, 0 != collect_data ? TOROBUS_PMIX_F_COLLECT : 0);
+    pmix_toro_msg_procs(&m, procs);
+    if (waits()) {
+        pmix_toro_chan_fences(1);
+    }
+    rc = post_op(&m, fence_reply, cbfunc, cbdata);
+    if (OPAL_SUCCESS != rc && waits()) {
+        pmix_toro_chan_fences(-1);
+    }
+    return rc;
 }
 
 int pmix_toro_connect(opal_list_t *procs)
