@@ -56,6 +56,9 @@ static const char *remedy(const char *last, int status)
                "limits of the memory cgroup";
     if (strstr(last, "kvm"))
         return "; TOROBUS_ACCEL=tcg runs it without KVM";
+    if (strstr(last, "qemu_thread_create"))
+        return "; QEMU may not make the threads it needs: see ulimit -u, -v and -d, and the limits "
+               "of the pids cgroup";
     if (strstr(last, "Too many open files"))
         return "; see ulimit -n";
     if (strstr(last, "PVH ELF Note") || strstr(last, "invalid kernel header") ||

@@ -49,6 +49,8 @@ static void child(const struct keeper_guest *g, char *const argv[], const int *k
     setrlimit(RLIMIT_CORE, &nocore);
     keeper_numa_enter(g);
     null = open("/dev/null", O_RDWR);
+    if (null < 0)
+        dprintf(errfd, "cannot open /dev/null: %s\n", strerror(errno));
     if (dup2(null, 0) < 0 || dup2(errfd, 1) < 0 || dup2(errfd, 2) < 0)
         _exit(1);
     for (unsigned i = 0; i < nkeep; i++)

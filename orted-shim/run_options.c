@@ -94,27 +94,27 @@ static const struct option longopts[] = {
 static void set_mem(struct run_options *o, const char *what, const char *text)
 {
     if (!shim_parse_size(text, 1u << 20, TOROBUS_REGION_MAX, &o->mem))
-        shim_die(SHIM_EXIT_USAGE, "%s %s is impossible: give a size from 1M to 512G", what, text);
+        shim_die(SHIM_EXIT_USAGE, "%s%s is impossible: give a size from 1M to 512G", what, text);
     o->mem_text = text;
 }
 
 static void set_mem_per_rank(struct run_options *o, const char *what, const char *text)
 {
     if (!shim_parse_size(text, 1u << 20, TOROBUS_REGION_MAX, &o->mem_per_rank))
-        shim_die(SHIM_EXIT_USAGE, "%s %s is impossible: give a size from 1M to 512G", what, text);
+        shim_die(SHIM_EXIT_USAGE, "%s%s is impossible: give a size from 1M to 512G", what, text);
     o->mem_per_rank_text = text;
 }
 
 static void set_fs(struct run_options *o, const char *what, const char *text)
 {
     if (!shim_fs_parse(text, &o->fs))
-        shim_die(SHIM_EXIT_USAGE, "%s %s is impossible: give none, ro or rw", what, text);
+        shim_die(SHIM_EXIT_USAGE, "%s%s is impossible: give none, ro or rw", what, text);
 }
 
 static void set_bind(struct run_options *o, const char *what, const char *text)
 {
     if (!shim_bind_parse(text, &o->bind))
-        shim_die(SHIM_EXIT_USAGE, "%s %s is impossible: give core, none or auto", what, text);
+        shim_die(SHIM_EXIT_USAGE, "%s%s is impossible: give core, none or auto", what, text);
 }
 
 static void defaults(struct run_options *o)
@@ -132,16 +132,16 @@ static void defaults(struct run_options *o)
     memset(o, 0, sizeof(*o));
     o->fs = SHIM_FS_RW;
     if (mem && *mem)
-        set_mem(o, "TOROBUS_MEM", mem);
+        set_mem(o, "TOROBUS_MEM=", mem);
     if (root && *root)
         o->root = root;
     o->gdb = gdb && *gdb && strcmp(gdb, "0") != 0;
     if (each && *each)
-        set_mem_per_rank(o, "TOROBUS_MEM_PER_RANK", each);
+        set_mem_per_rank(o, "TOROBUS_MEM_PER_RANK=", each);
     if (fs && *fs)
-        set_fs(o, "TOROBUS_FS", fs);
+        set_fs(o, "TOROBUS_FS=", fs);
     if (bind && *bind)
-        set_bind(o, "TOROBUS_BIND", bind);
+        set_bind(o, "TOROBUS_BIND=", bind);
     if (!shim_parse_env("TOROBUS_BOOT_TIMEOUT", false, 1, 86400, 60, &o->timeout_s, err) ||
         !shim_parse_env("TOROBUS_LOG", false, 0, 2, 0, &o->log, err) ||
         !shim_pool_seconds(&o->keep_s, err) ||
@@ -219,19 +219,19 @@ void run_options(struct run_options *o, int argc, char **argv)
             o->cores = (uint32_t)v;
             break;
         case OPT_MEM:
-            set_mem(o, "--mem", optarg);
+            set_mem(o, "--mem ", optarg);
             break;
         case OPT_MEM_PER_RANK:
-            set_mem_per_rank(o, "--mem-per-rank", optarg);
+            set_mem_per_rank(o, "--mem-per-rank ", optarg);
             break;
         case OPT_FS:
-            set_fs(o, "--fs", optarg);
+            set_fs(o, "--fs ", optarg);
             break;
         case OPT_ROOT:
             o->root = optarg;
             break;
         case OPT_BIND:
-            set_bind(o, "--bind", optarg);
+            set_bind(o, "--bind ", optarg);
             break;
         case OPT_GDB:
             o->gdb = true;

@@ -43,7 +43,8 @@ bool shim_cores_env(uint32_t *out, char err[256])
     uint64_t v = 0;
 
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && v == 0; i++)
-        if (!shim_parse_env(numbers[i], false, 0, TOROBUS_MAX_CORES, 0, &v, err))
+        /* (Open MPI's own say 0 for "not given") */
+        if (!shim_parse_env(numbers[i], false, i > 0 ? 0 : 1, TOROBUS_MAX_CORES, 0, &v, err))
             return false;
     *out = (uint32_t)v;
     if (v == 0 && policy && !shim_cores_policy(policy, out)) {

@@ -54,10 +54,25 @@ bool shim_parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *out
     return parse(text, true, min, max, out);
 }
 
+/** As a user would write it. */
+static const char *print(uint64_t v, bool size, char text[32])
+{
+    const char *unit = "KMGT";
+    int n = 0;
+
+    while (size && v >= 1024 && v % 1024 == 0 && n < 4) {
+        v /= 1024;
+        n++;
+    }
+    snprintf(text, 32, "%" PRIu64 "%.*s", v, n > 0, unit + (n > 0 ? n - 1 : 0));
+    return text;
+}
+
 bool shim_parse_env(const char *name, bool size, uint64_t min, uint64_t max, uint64_t dflt,
                     uint64_t *out, char err[256])
 {
     const char *text = getenv(name);
+    char low[32], high[32];
 
     if (!text || !*text) {
         *out = dflt;
@@ -65,7 +80,7 @@ bool shim_parse_env(const char *name, bool size, uint64_t min, uint64_t max, uin
     }
     if (parse(text, size, min, max, out))
         return true;
-    snprintf(err, 256, "%s=%.64s is impossible: give a %s from %" PRIu64 " to %" PRIu64, name, text,
-             size ? "size" : "number", min, max);
+    snprintf(err, 256, "%s=%.64s is impossible: give a %s from %s to %s", name, text,
+             size ? "size" : "number", print(min, size, low), print(max, size, high));
     return false;
 }

@@ -154,20 +154,41 @@ full_disk() # MEBIBYTES CMD...: runs CMD with $tmp/full full but for some kiloby
 can_mount() { unshare -m true 2>/dev/null; }
 
 # A memory cgroup, for those who may make one: its directory in $group.
-make_group() # MEBIBYTES
+make_group() # MEBIBYTES LIMIT-FILE DIRECTORY...
 {
-    # of the second version too: at the root of its hierarchy processes do not stand in the way
-    for group in /sys/fs/cgroup/memory/torobus-$$ /sys/fs/cgroup/torobus-$$; do
+    mebibytes=$1
+    file=$2
+    shift 2
+    # at the root of the second version's hierarchy processes do not stand in the way
+    for root; do
+        group=$root/torobus-$$
         mkdir "$group" 2>/dev/null || continue
-        for f in memory.limit_in_bytes memory.max; do
-            if [ -e "$group/$f" ] && echo "$1M" >"$group/$f" 2>/dev/null; then
-                [ ! -e "$group/memory.swap.max" ] || echo 0 >"$group/memory.swap.max"
-                return 0
-            fi
-        done
+        if [ -e "$group/$file" ] && echo "${mebibytes}M" >"$group/$file" 2>/dev/null; then
+            [ ! -e "$group/memory.swap.max" ] || echo 0 >"$group/memory.swap.max"
+            return 0
+        fi
         rmdir "$group"
     done
+    group=
     return 1
+}
+
+# VERSION LIMIT-FILE DIRECTORY...: jobs in a memory cgroup that is too small for them
+cgroup_rows()
+{
+    version=$1
+    shift
+    if ! make_group 250 "$@"; then
+        skip 7 "a memory cgroup of version $version cannot be made here"
+        return
+    fi
+    short "memory cgroup v$version" 137 \
+        "guest * ended: QEMU was killed by signal 9*memory cgroup had no" \
+        : grouped "$bin/toro-run" -n 2 "$programs/breathe"
+    short "memory cgroup v$version, mpirun" fail "guest vm0 (rank 0) ended*memory cgroup had no" \
+        : grouped "$bin/mpirun" --am torobus --host vm0,vm1 "$programs/breathe"
+    drop_group
+    ok $? "the cgroup is empty"
 }
 drop_group() { [ -z "${group:-}" ] || rmdir "$group" 2>/dev/null; }
 cleanup_fn drop_group
@@ -224,19 +245,12 @@ if [ "$whole" = all ]; then
     row "toro-run: SIGTERM"           143 ""                       run        -- send TERM launcher
     row "toro-run: SIGHUP"            129 ""                       run        -- send HUP launcher
 
-    if make_group 250; then
-        short "memory cgroup" 137 "guest * ended: QEMU was killed by signal 9*memory cgroup had no" \
-            : grouped "$bin/toro-run" -n 2 "$programs/breathe"
-        short "memory cgroup, mpirun" fail "guest vm0 (rank 0) ended*memory cgroup had no" \
-            : grouped "$bin/mpirun" --am torobus --host vm0,vm1 "$programs/breathe"
-        drop_group
-        ok $? "the cgroup is empty"
-    else
-        skip 7 "needs the right to make a memory cgroup"
-    fi
+    cgroup_rows 1 memory.limit_in_bytes /sys/fs/cgroup/memory
+    cgroup_rows 2 memory.max /sys/fs/cgroup /sys/fs/cgroup/unified
 
     short "ulimit -n 20" fail "*" "ulimit -n 20" two run
     short "ulimit -n 62" fail "at least 64" "ulimit -n 62" own run
+    short "toro-run: ulimit -d" fail "guest vm*ended: QEMU says*ulimit" "ulimit -d 10000" run run
     short "ulimit -v" fail "Cannot allocate memory*ulimit -v" "ulimit -v 600000" own run
     if can_mount; then
         short "full disk for the session directory" fail "*" : full_disk 4k \
@@ -245,8 +259,29 @@ if [ "$whole" = all ]; then
             "$bin/toro-run" -n 1 "$programs/act" fill "$tmp/full/file" 1000000
         short "full disk for a rank's file, mpirun" 2 "No space left on device" : full_disk 16k \
             "$bin/mpirun" --am torobus --host vm0 "$programs/act" fill "$tmp/full/file" 1000000
+        short "full disk for MPI-IO" fail "mpi-io: FAILED on rank * of 2: " : full_disk \
+            16k "$bin/toro-run" -n 2 "$programs/mpi-io" "$tmp/full/file"
+        short "full disk for MPI-IO, two guests" fail "mpi-io: FAILED on rank * of 2: " \
+            : full_disk 16k "$bin/mpirun" --am torobus --host vm0:1,vm1:1 "$programs/mpi-io" \
+            "$tmp/full/file"
+        # shellcheck disable=SC2016 # for the inner shell
+        short "full disk for a core file" 139 "no core: *core.0: No space left on device" \
+            : full_disk 16k sh -c \
+            'cd "$1" && shift && TORO_CORE=1 "$@"; s=$?; ls | sed "s/^/left: /" >&2; exit $s' \
+            sh "$tmp/full" "$bin/toro-run" -n 1 "$programs/crash" segv
+        is "$(grep -c '^left: ' "$tmp/short.err")" 0 "full disk for a core file: no half of one is left"
+        short "full TMPDIR: a job needs none of it" 0 "" : full_disk 4k env TMPDIR="$tmp/full" \
+            "$bin/toro-run" -n 2 "$programs/act-mpi" return
+        # shellcheck disable=SC2016 # for the inner shell
+        short "full TMPDIR: --gdb does" 1 "commands for gdb cannot be written: No space" : full_disk \
+            4k sh -c 'yes | head -c 100000 >"$1/fill" 2>/dev/null; shift; exec "$@"' sh "$tmp/full" \
+            env TMPDIR="$tmp/full" "$bin/toro-run" --gdb -n 1 "$programs/act" exit 0
+        # shellcheck disable=SC2016 # for the inner shell
+        short "stdout on a full disk" 1 "cannot write the ranks' stdout: No space left" : full_disk \
+            64k sh -c 'out=$1; shift; exec "$@" >"$out"' sh "$tmp/full/out" "$bin/toro-run" -n 1 \
+            "$programs/act" lines 100000
     else
-        skip 9 "needs the right to mount a file system"
+        skip 28 "needs the right to mount a file system"
     fi
 fi
 short "stdout on a full device" 1 "cannot write*stdout*No space left" "exec >/dev/full" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # What a new user gets wrong with each program: one line that says what, and a status; and places where
-# everything must work all the same: no environment, no temporary directory, no stdin. timeout: 150
+# everything must work all the same: no environment, no temporary directory, no stdin. timeout: 200
 . "$TORO_SRC/tests/mpi/launch.sh"
 needs_guests
 job_limit 40
@@ -13,7 +13,7 @@ refuses()
     want=$1 words=$2
     shift 2
     tap_capture limited "$@"
-    name=$(echo "$*" | sed "s|$bin/||g; s|$tmp|TMP|g; s|$hello|hello|g")
+    name=$(echo "$*" | tr -s '\n ' ' ' | sed "s|$bin/||g; s|$tmp|TMP|g; s|$hello|hello|g")
     is "$status $(echo "$out" | wc -l)" "$want 1" "$name: status $want, one line"
     like "$out" "$words" "$name: says why"
 }
@@ -59,6 +59,45 @@ refuses 2 '*TOROBUS_LOCAL=maybe is impossible*' env TOROBUS_LOCAL=maybe "$run" -
 refuses 2 '*TORO_CORE=here is impossible: give 0, 1*' env TORO_CORE=here "$run" -n 1 "$hello"
 refuses 1 '*TOROBUS_GUESTS=99 is impossible*' env TOROBUS_GUESTS=99 "$run" -n 1 "$hello"
 refuses 1 '*TOROBUS_ACCEL=hvf is impossible*' env TOROBUS_ACCEL=hvf "$run" -n 1 "$hello"
+refuses 2 '*--mem 1Q is impossible: give a size from 1M to 512G' "$run" -n 1 --mem 1Q "$hello"
+refuses 2 '*--mem -5G is impossible*' "$run" -n 1 --mem -5G "$hello"
+refuses 2 '*--mem 1.5G is impossible*' "$run" -n 1 --mem 1.5G "$hello"
+refuses 2 '*--mem 99999999999999999999G is impossible*' "$run" -n 1 --mem 99999999999999999999G "$hello"
+refuses 2 '*TOROBUS_MEM=lots is impossible*' env TOROBUS_MEM=lots "$run" -n 1 "$hello"
+refuses 2 '*TOROBUS_FS=all is impossible: give none, ro or rw' env TOROBUS_FS=all "$run" -n 1 "$hello"
+refuses 2 '*TOROBUS_BIND=all is impossible*' env TOROBUS_BIND=all "$run" -n 1 "$hello"
+refuses 2 '*TOROBUS_CORES_PER_RANK=0 is impossible: give a number from 1 to 64' env \
+    TOROBUS_CORES_PER_RANK=0 "$run" -n 1 "$hello"
+refuses 2 '*--cores-per-rank 0 is impossible*' "$run" -n 1 --cores-per-rank 0 "$hello"
+refuses 2 '*40 ranks with 2 cores each are impossible*' "$run" -n 40 --cores-per-rank 2 "$hello"
+refuses 1 '*TOROBUS_SLICE_SIZE=1 is impossible: give a size from 1G to 256G' env \
+    TOROBUS_SLICE_SIZE=1 "$run" -n 1 "$hello"
+refuses 1 '*TOROBUS_SLICE_SIZE=3G is impossible: give a power of two*' env TOROBUS_SLICE_SIZE=3G \
+    "$run" -n 1 "$hello"
+refuses 1 '*TOROBUS_HUGEPAGES=2M is impossible: give off or hugetlb' env TOROBUS_HUGEPAGES=2M \
+    "$run" -n 1 "$hello"
+refuses 2 '*--root *not-there: No such file or directory' "$run" -n 1 --root "$tmp/not-there" "$hello"
+refuses 2 '*--keep forever is impossible*' "$run" -n 1 --keep forever "$hello"
+refuses 2 '*TOROBUS_GROUP=a b/../ is impossible*' env TOROBUS_GROUP='a b/../' "$run" -n 1 "$hello"
+refuses 2 '*cannot read*: Is a directory' env TOROBUS_CONFIG="$tmp" "$run" -n 1 "$hello"
+printf 'mem = 1G\nmem = 2G\n' >twice.conf
+refuses 2 '*twice.conf:2: mem is set a second time' env TOROBUS_CONFIG=twice.conf "$run" -n 1 "$hello"
+printf 'mem\n' >half.conf
+refuses 2 '*half.conf:1: "mem" is no setting: write NAME = VALUE' env TOROBUS_CONFIG=half.conf \
+    "$run" -n 1 "$hello"
+refuses 126 '*/ls is dynamically linked*mpicc -static-pie' "$run" -n 1 "$(command -v ls)"
+refuses 1 '*10 files only (ulimit -Hn)*raise the limit' sh -c 'ulimit -n 10; exec "$@"' sh "$run" \
+    -n 1 "$hello"
+# a device that cannot be opened, whoever one is
+mkdir nodev
+if unshare -m true 2>/dev/null; then
+    # shellcheck disable=SC2016 # for the inner shell
+    refuses 1 '*cannot open /dev/null: Permission denied*' unshare -m sh -c 'mount -t tmpfs -o nodev \
+        none nodev && mknod nodev/null c 1 3 && mount --bind nodev/null /dev/null && exec "$@"' sh \
+        "$run" -n 1 "$hello"
+else
+    skip 2 "needs the right to mount a file system"
+fi
 printf '\177ELF\001\001\001%0500d' 0 >elf32
 chmod +x elf32
 refuses 126 '*elf32 is not an x86-64 executable*' "$run" -n 1 ./elf32
@@ -81,6 +120,10 @@ mkdir -p "$long"
 works "no environment" env -i TOROBUS_TEST="$tag" "$run" -n 1 "$hello"
 works "a TMPDIR that is not there" env TMPDIR="$tmp/not-there" "$run" -n 1 "$hello"
 works "a TMPDIR with a long name" env TMPDIR="$long" "$run" -n 1 "$hello"
+works "no home, and a locale that is not there" env HOME= LC_ALL=xx_YY.bad "$run" -n 1 "$hello"
+mkdir "a b"
+cp "$hello" "a b/he llo"
+works "a program with blanks in its path" "$run" -n 1 "a b/he llo"
 works "no stdin" sh -c 'exec "$@" <&-' sh "$run" -n 1 "$hello"
 works "no stderr" sh -c 'exec "$@" 2>&-' sh "$run" -n 1 "$hello"
 tap_capture limited sh -c 'exec "$@" >&-' sh "$run" -n 1 "$hello"
