@@ -199,6 +199,29 @@ static void end_all(struct family_req *q)
     r->job->family->abort(r, status);
 }
 
+/** A rank tells those of all jobs (its guest has told those of its own, if that was meant). */
+static void tell_all(struct family_req *q)
+{
+    const struct torobus_pmix_item *it;
+    struct torobus_pmix_hdr h = {.op = TOROBUS_PMIX_EVENT};
+    struct pbuf b = {0};
+
+    for (uint32_t off = 0; preq_next(&q->r, &off, &it);)
+        if (!item_is(it, TOROBUS_PMIX_K_RANGE))
+            pbuf_copy(&b, it, it->rank);
+    if (!preq_find(&q->r, TOROBUS_PMIX_K_PROC))
+        pbuf_item(&b, TOROBUS_PMIX_K_PROC, q->from->rank, TOROBUS_PMIX_T_PROC, q->from->job->nspace,
+                  (uint32_t)strlen(q->from->job->nspace));
+    h.len = b.len;
+    for (struct family_job *j = q->from->job->family->jobs; j && !b.failed; j = j->next)
+        for (uint32_t i = 0; i < j->n; i++)
+            if (&j->rank[i] != q->from && !j->rank[i].ended &&
+                j->rank[i].proxy.state == PROXY_RUNNING)
+                send_message(&j->rank[i], &h, b.p);
+    family_reply(q, b.failed ? TOROBUS_PMIX_ERR_NOMEM : TOROBUS_PMIX_SUCCESS);
+    pbuf_free(&b);
+}
+
 void family_message(struct family_rank *r, const struct torobus_pmix_hdr *h, char *body)
 {
     struct family_req *q = calloc(1, sizeof(*q));
@@ -240,6 +263,12 @@ void family_message(struct family_rank *r, const struct torobus_pmix_hdr *h, cha
         return;
     case TOROBUS_PMIX_SPAWN:
         family_spawn(q);
+        return;
+    case TOROBUS_PMIX_EVENT:
+        if (h->flags & TOROBUS_PMIX_F_WATCH)
+            family_reply(q, TOROBUS_PMIX_SUCCESS); /* everybody hears of everything */
+        else
+            tell_all(q);
         return;
     default:
         /* LOG: the rank prints it itself */

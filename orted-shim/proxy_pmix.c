@@ -36,19 +36,13 @@ static struct {
 static const struct {
     void (*run)(struct preq *r);
 } ops[] = {
-    [TOROBUS_PMIX_INIT] = {pmix_op_init},
-    [TOROBUS_PMIX_FINALIZE] = {pmix_op_finalize},
-    [TOROBUS_PMIX_COMMIT] = {pmix_op_commit},
-    [TOROBUS_PMIX_GET] = {pmix_op_get},
-    [TOROBUS_PMIX_FENCE] = {pmix_op_fence},
-    [TOROBUS_PMIX_ABORT] = {pmix_op_abort},
-    [TOROBUS_PMIX_PUBLISH] = {pmix_op_publish},
-    [TOROBUS_PMIX_LOOKUP] = {pmix_op_lookup},
-    [TOROBUS_PMIX_UNPUBLISH] = {pmix_op_unpublish},
-    [TOROBUS_PMIX_CONNECT] = {pmix_op_connect},
-    [TOROBUS_PMIX_DISCONNECT] = {pmix_op_connect},
-    [TOROBUS_PMIX_SPAWN] = {pmix_op_spawn},
-    [TOROBUS_PMIX_LOG] = {pmix_op_log},
+    [TOROBUS_PMIX_INIT] = {pmix_op_init},           [TOROBUS_PMIX_FINALIZE] = {pmix_op_finalize},
+    [TOROBUS_PMIX_COMMIT] = {pmix_op_commit},       [TOROBUS_PMIX_GET] = {pmix_op_get},
+    [TOROBUS_PMIX_FENCE] = {pmix_op_fence},         [TOROBUS_PMIX_ABORT] = {pmix_op_abort},
+    [TOROBUS_PMIX_PUBLISH] = {pmix_op_publish},     [TOROBUS_PMIX_LOOKUP] = {pmix_op_lookup},
+    [TOROBUS_PMIX_UNPUBLISH] = {pmix_op_unpublish}, [TOROBUS_PMIX_CONNECT] = {pmix_op_connect},
+    [TOROBUS_PMIX_DISCONNECT] = {pmix_op_connect},  [TOROBUS_PMIX_SPAWN] = {pmix_op_spawn},
+    [TOROBUS_PMIX_EVENT] = {pmix_op_event},         [TOROBUS_PMIX_LOG] = {pmix_op_log},
 };
 
 #define NOPS (sizeof(ops) / sizeof(ops[0]))
@@ -107,6 +101,7 @@ static void preq_free(struct preq *r)
     for (char **k = r->keys; k && *k; k++)
         free(*k);
     free(r->keys);
+    free(r->codes);
     if (r->apps)
         PMIX_APP_FREE(r->apps, r->napps);
     pbuf_free(&r->reply);

@@ -30,6 +30,7 @@ struct preq {
     pmix_proc_t *procs;
     size_t nprocs;
     char **keys;
+    pmix_status_t *codes;
     pmix_app_t *apps;
     size_t napps;
     pmix_proc_t target; /**< GET: whose */
@@ -71,6 +72,7 @@ uint32_t preq_u32(const struct preq *r, const char *key, uint32_t dflt);
 
 /* proxy_pmix_value.c */
 int pmix_toro_status(pmix_status_t s);
+pmix_status_t pmix_from_toro_status(int32_t t);
 /** Append a libpmix value as an item. @return false if it has no mapping (nothing is appended). */
 bool pmix_value_to_item(struct pbuf *b, const char *key, uint32_t rank, const pmix_value_t *v);
 /** @return PMIX_SUCCESS, or the reason why the item cannot be a value. */
@@ -107,6 +109,9 @@ void pmix_op_unpublish(struct preq *r);
 void pmix_op_connect(struct preq *r);
 void pmix_op_spawn(struct preq *r);
 void pmix_op_log(struct preq *r);
+void pmix_op_event(struct preq *r);
+/** Append what the server knows from the start of all ranks of the job (proxy_pmix_job.c). */
+void pmix_gather_facts(struct preq *r);
 /** Answer for a call that did not start; @return true if it did (the callback will answer). */
 bool pmix_started(struct preq *r, pmix_status_t rc);
 /** Callback of operations that give nothing but a status. */

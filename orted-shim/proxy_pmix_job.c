@@ -10,9 +10,10 @@
 
 /** What the server may know about the job (rank wildcard). */
 static const char *const job_keys[] = {
-    PMIX_JOB_SIZE,  PMIX_UNIV_SIZE,   PMIX_MAX_PROCS,    PMIX_NUM_NODES,    PMIX_LOCAL_SIZE,
-    PMIX_NODE_SIZE, PMIX_LOCAL_PEERS, PMIX_JOB_NUM_APPS, PMIX_MAPBY,        PMIX_RANKBY,
-    PMIX_BINDTO,    PMIX_TMPDIR,      PMIX_NSDIR,        PMIX_TDIR_RMCLEAN, PMIX_LOCALLDR,
+    PMIX_JOB_SIZE,  PMIX_UNIV_SIZE,    PMIX_MAX_PROCS,    PMIX_NUM_NODES,    PMIX_LOCAL_SIZE,
+    PMIX_NODE_SIZE, PMIX_LOCAL_PEERS,  PMIX_JOB_NUM_APPS, PMIX_MAPBY,        PMIX_RANKBY,
+    PMIX_BINDTO,    PMIX_TMPDIR,       PMIX_NSDIR,        PMIX_TDIR_RMCLEAN, PMIX_LOCALLDR,
+    PMIX_NODE_LIST, PMIX_NPROC_OFFSET,
 };
 
 /** About the own rank. */
@@ -27,13 +28,16 @@ static const char *const peer_keys[] = {
     PMIX_LOCAL_RANK, PMIX_NODE_RANK, PMIX_APPNUM, PMIX_HOSTNAME, PMIX_LOCALITY_STRING, PMIX_CPUSET,
 };
 
+/** About any rank of the job; asked for when some rank of the guest wants to know. */
+static const char *const fact_keys[] = {
+    PMIX_HOSTNAME, PMIX_LOCAL_RANK, PMIX_NODE_RANK, PMIX_NODEID, PMIX_APPNUM, PMIX_GLOBAL_RANK,
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /** Append what the server knows of a list of keys; what it does not know is simply not there. */
-static void gather(struct preq *r, uint32_t rank, const char *const *keys, size_t n)
+static void gather(struct preq *r, uint32_t rank, const char *const *keys, size_t n, size_t nhow)
 {
-    /* ORTE hands over all it knows at INIT; other servers (Slurm's) tell some of it on request */
-    size_t nhow = getenv("OMPI_MCA_orte_hnp_uri") != NULL;
     pmix_info_t how;
     pmix_proc_t proc;
 
@@ -55,6 +59,28 @@ static void gather(struct preq *r, uint32_t rank, const char *const *keys, size_
     PMIX_INFO_DESTRUCT(&how);
 }
 
+/** ORTE hands over all it knows at INIT; other servers (Slurm's) tell some of it on request. */
+static size_t only_here(void)
+{
+    return getenv("OMPI_MCA_orte_hnp_uri") != NULL;
+}
+
+void pmix_gather_facts(struct preq *r)
+{
+    pmix_value_t *v = NULL;
+    pmix_proc_t all;
+    uint32_t n = 0;
+
+    PMIX_PROC_LOAD(&all, r->px->me.nspace, PMIX_RANK_WILDCARD);
+    if (PMIx_Get(&all, PMIX_JOB_SIZE, NULL, 0, &v) == PMIX_SUCCESS && v) {
+        if (v->type == PMIX_UINT32)
+            n = v->data.uint32;
+        PMIX_VALUE_RELEASE(v);
+    }
+    for (uint32_t i = 0; i < n && !r->reply.failed; i++)
+        gather(r, i, fact_keys, COUNT(fact_keys), 1);
+}
+
 /** Facts about the node's other ranks; one rank's proxy fetches them for all. */
 static void gather_peers(struct preq *r)
 {
@@ -70,7 +96,7 @@ static void gather_peers(struct preq *r)
             uint32_t rank = (uint32_t)strtoul(t, NULL, 10);
 
             if (rank != r->px->me.rank)
-                gather(r, rank, peer_keys, COUNT(peer_keys));
+                gather(r, rank, peer_keys, COUNT(peer_keys), only_here());
         }
     }
     PMIX_VALUE_RELEASE(v);
@@ -120,8 +146,8 @@ void pmix_op_init(struct preq *r)
               (uint32_t)strlen(px->me.nspace));
     pbuf_u32(&r->reply, TOROBUS_PMIX_K_RANK, px->me.rank, TOROBUS_PMIX_T_U32, px->me.rank);
     pbuf_item(&r->reply, TOROBUS_PMIX_K_HOSTED, px->me.rank, TOROBUS_PMIX_T_BOOL, "\1", 1);
-    gather(r, PMIX_RANK_WILDCARD, job_keys, COUNT(job_keys));
-    gather(r, px->me.rank, own_keys, COUNT(own_keys));
+    gather(r, PMIX_RANK_WILDCARD, job_keys, COUNT(job_keys), only_here());
+    gather(r, px->me.rank, own_keys, COUNT(own_keys), only_here());
     put_nodeid(r);
     if (px->proxy->rank == 0)
         gather_peers(r);

@@ -2,6 +2,8 @@
 /* Data exchange: COMMIT, GET, FENCE, CONNECT, DISCONNECT, and the end of the job: ABORT. */
 #include "proxy_pmix.h"
 
+#include "shim_msg.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,13 +52,21 @@ static pmix_status_t put(const struct torobus_pmix_item *it)
 void pmix_op_commit(struct preq *r)
 {
     const struct torobus_pmix_item *it;
-    pmix_status_t rc = PMIX_SUCCESS;
+    pmix_status_t rc = PMIX_SUCCESS, last = PMIX_SUCCESS;
 
-    for (uint32_t off = 0; rc == PMIX_SUCCESS && preq_next(r, &off, &it);)
-        rc = put(it);
-    if (rc == PMIX_SUCCESS && !(r->hdr.flags & TOROBUS_PMIX_F_MORE))
-        rc = PMIx_Commit();
-    preq_done(r, pmix_toro_status(rc));
+    /* one value that the server does not take must not cost the others */
+    for (uint32_t off = 0; preq_next(r, &off, &it);) {
+        pmix_status_t one = put(it);
+
+        if (one != PMIX_SUCCESS) {
+            shim_step("PMIx: a value of type %u cannot be put: %s", it->type,
+                      PMIx_Error_string(one));
+            rc = one;
+        }
+    }
+    if (!(r->hdr.flags & TOROBUS_PMIX_F_MORE))
+        last = PMIx_Commit();
+    preq_done(r, pmix_toro_status(rc == PMIX_SUCCESS ? last : rc));
 }
 
 /** Thread: libpmix'. */
@@ -101,6 +111,11 @@ void pmix_op_get(struct preq *r)
             what = it;
     if (!what || !item_key(what, r->key, sizeof(r->key)) || (ns && ns->vlen > PMIX_MAX_NSLEN)) {
         preq_done(r, TOROBUS_PMIX_ERR_BAD_PARAM);
+        return;
+    }
+    if (r->hdr.flags & TOROBUS_PMIX_F_FACTS) {
+        pmix_gather_facts(r);
+        preq_done(r, TOROBUS_PMIX_SUCCESS);
         return;
     }
     PMIX_PROC_LOAD(&r->target, r->px->me.nspace, what->rank);

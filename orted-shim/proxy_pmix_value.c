@@ -44,7 +44,7 @@ int pmix_toro_status(pmix_status_t s)
     return TOROBUS_PMIX_ERROR;
 }
 
-static pmix_status_t from_toro_status(int32_t t)
+pmix_status_t pmix_from_toro_status(int32_t t)
 {
     for (unsigned i = 0; i < sizeof(results) / sizeof(results[0]); i++)
         if (results[i].toro == t)
@@ -157,7 +157,7 @@ pmix_status_t pmix_item_to_value(const struct torobus_pmix_item *it, pmix_value_
             return PMIX_ERR_BAD_PARAM;
         memcpy(&s, p, sizeof(s));
         v->type = PMIX_STATUS;
-        v->data.status = from_toro_status(s);
+        v->data.status = pmix_from_toro_status(s);
         return PMIX_SUCCESS;
     case TOROBUS_PMIX_T_TIMEVAL:
         if (it->vlen != sizeof(tv))

@@ -142,6 +142,7 @@ mpi_sh = \
     tests/mpi/t-given.sh \
     tests/mpi/t-graph.sh \
     tests/mpi/t-pmix.sh \
+    tests/mpi/t-pmix-api.sh \
     tests/mpi/t-code.sh \
     tests/mpi/t-spawn.sh \
     tests/mpi/t-keep.sh \
@@ -208,7 +209,7 @@ fuzz_names = \
     start \
     virtq
 
-# --- programs that tests start; paths below tests/, more_PATH (with _ for /) are further sources ----------------
+# --- programs that tests start; paths below tests/, more_PATH (with _ for / and -) are further sources ----------------
 mpi_programs = \
     mpi/act-mpi \
     mpi/graph \
@@ -225,9 +226,12 @@ mpi_programs = \
     mpi/btl-rma \
     mpi/btl-spawn \
     mpi/btl-threads \
+    mpi/pmix-api \
     mpi/pmix-names \
     mpi/pt2pt \
     mpi/spawn
+
+more_mpi_pmix_api = mpi/pmix-api-data.c mpi/pmix-api-events.c mpi/pmix-api-names.c
 
 # static-pie without MPI: for Linux and guests
 pie_programs = \
@@ -276,7 +280,7 @@ TESTS += $(lint_sh) $(unit_bins) $(tsan_bins) $(model_sh) $(abi_linux_bins) $(ab
 check_DATA = $(test_bins) $(example_programs) $(fortran_example_programs)
 
 # What else a program with several sources depends on.
-more = $(more_$(subst /,_,$*):%=$(srcdir)/tests/%)
+more = $(more_$(subst -,_,$(subst /,_,$*)):%=$(srcdir)/tests/%)
 test_headers = $(wildcard $(srcdir)/tests/*/*.h)
 
 test_cppflags = -I$(srcdir)/tests/lib -I$(srcdir)/tests -I$(srcdir) -I$(srcdir)/unikernel/include \
@@ -337,6 +341,12 @@ $(mpi_bins): tests/%: $(srcdir)/tests/%.c openmpi.stamp
 # the hwloc inside Open MPI, with the headers that are not installed
 hwloc_include = opal/mca/hwloc/hwloc201/hwloc/include
 mpi_flags_hwloc = -I$(OMPI_SOURCE)/$(hwloc_include) -Iopenmpi/$(hwloc_include)
+
+# the layer of Open MPI that calls PMIx
+libevent_include = opal/mca/event/libevent2022/libevent
+mpi_flags_pmix_api = $(foreach d,$(OMPI_SOURCE) openmpi,-isystem $d -isystem $d/opal/include \
+    -isystem $d/orte/include -isystem $d/$(hwloc_include) -isystem $d/$(libevent_include) \
+    -isystem $d/$(libevent_include)/include)
 
 $(mpi_fortran_bins): tests/%: $(srcdir)/tests/%.f90 openmpi.stamp
 	$(test_pre)

@@ -282,6 +282,96 @@ static void gets(void)
     down();
 }
 
+/* What the host knows of all ranks is fetched once, whoever asks first, and whoever ends. */
+static void facts(void)
+{
+    struct k_frame *f;
+
+    up();
+    send_get(0, 1, "pmix.hname", TOROBUS_PMIX_F_OPTIONAL, 7);
+    f = upcall(0, TOROBUS_PMIX_GET);
+    t_ok(f && (f->h.flags & TOROBUS_PMIX_F_FACTS) && !t_recv(0, &rx), "a fact about another rank");
+    free(f);
+    send_get(1, 0, "pmix.hname", TOROBUS_PMIX_F_OPTIONAL, 8);
+    t_ok(no_upcall() && !t_recv(1, &rx), "is asked for once");
+    k_end(0);
+    toro_pmix_flush(); /* (the server's own thread does) */
+    f = upcall(1, TOROBUS_PMIX_GET);
+    t_ok(f && (f->h.flags & TOROBUS_PMIX_F_FACTS), "when the one that asked has ended, again");
+    t_new(&tx, TOROBUS_PMIX_GET, TOROBUS_PMIX_F_REPLY, f->h.id);
+    t_str(&tx, "pmix.hname", 0, "vm0");
+    t_str(&tx, "pmix.hname", 1, "vm0");
+    t_str(&tx, "pmix.nsdir", 1, "/host");
+    t_str(&tx, "other", 1, "no");
+    k_from_proxy(1, &tx, 16 + tx.h.len);
+    free(f);
+    t_ok(t_recv(1, &rx) && rx.h.id == 8 && t_is_str(&rx, "pmix.hname", 0, "vm0") &&
+             !t_is_str(&rx, "pmix.hname", 1, "vm0"),
+         "and answered with what was asked");
+    send_get(1, 1, "pmix.hname", TOROBUS_PMIX_F_OPTIONAL, 9);
+    t_ok(no_upcall() && t_recv(1, &rx) && t_is_str(&rx, "pmix.hname", 1, "vm0"),
+         "the others are known now");
+    send_get(1, 1, "pmix.nsdir", TOROBUS_PMIX_F_OPTIONAL, 10);
+    t_ok(no_upcall() && t_recv(1, &rx) && rx.h.status == TOROBUS_PMIX_ERR_NOT_FOUND,
+         "what is not a fact is not taken, nor asked for again");
+    send_get(1, 0xfffffffd, "pmix.hname", 0, 11);
+    t_ok(no_upcall() && t_recv(1, &rx) && rx.h.status == TOROBUS_PMIX_ERR_BAD_PARAM,
+         "the kernel's own name for all of that is no rank");
+    down();
+
+    up();
+    send_get(0, 1, "pml", 0, 7);
+    free(upcall(0, TOROBUS_PMIX_GET));
+    send_get(1, 1, "btl", 0, 8);
+    t_ok(no_upcall(), "a second rank waits for the first one's answer");
+    t_send(0, t_new(&tx, TOROBUS_PMIX_CANCEL, 0, 7));
+    f = upcall(1, TOROBUS_PMIX_GET);
+    t_ok(f != NULL, "when that one gives up, it asks itself");
+    free(f);
+    down();
+}
+
+static bool tells(unsigned rank, uint8_t range, uint16_t flags, uint32_t id)
+{
+    t_u32(t_new(&tx, TOROBUS_PMIX_EVENT, flags, id), TOROBUS_PMIX_K_STATUS, 0,
+          (uint32_t)TOROBUS_PMIX_ERROR);
+    t_u32(&tx, TOROBUS_PMIX_K_CODE, 0, (uint32_t)-3001);
+    t_item(&tx, TOROBUS_PMIX_K_RANGE, TOROBUS_PMIX_T_U8, 0, &range, 1);
+    t_str(&tx, "what", 0, "news");
+    return t_send(rank, &tx) > 0;
+}
+
+static void events(void)
+{
+    up();
+    t_ok(tells(0, 2, 0, 5) && no_upcall() && t_recv(0, &rx) && rx.h.id == 5 && rx.h.status == 0,
+         "an event for this node is no business of the host");
+    t_ok(t_recv(1, &rx) && rx.h.op == TOROBUS_PMIX_EVENT && rx.h.id == 0 &&
+             t_is_u32(&rx, TOROBUS_PMIX_K_CODE, 0, (uint32_t)-3001) &&
+             t_is_str(&rx, "what", 0, "news") && t_is_str(&rx, TOROBUS_PMIX_K_PROC, 2, NS),
+         "the other rank hears of it, and from whom");
+    t_ok(!t_recv(0, &rx), "the one that told it does not");
+    t_ok(tells(0, 7, 0, 6) && no_upcall() && t_recv(0, &rx) && rx.h.status == 0 && !t_recv(1, &rx),
+         "one for the process alone goes nowhere");
+    for (uint8_t range = 3; range < 6; range++)
+        t_ok(tells(1, range, 0, 7) && answer_next(1, TOROBUS_PMIX_EVENT, 0) && t_recv(1, &rx) &&
+                 rx.h.status == 0 && !t_recv(0, &rx),
+             "range %u has ranks elsewhere: the host tells them", range);
+    t_ok(tells(1, 0, TOROBUS_PMIX_F_WATCH, 8) && answer_next(1, TOROBUS_PMIX_EVENT, 0) &&
+             t_recv(1, &rx) && rx.h.status == 0,
+         "the host is told which codes are of interest");
+    t_ok(tells(1, 6, 0, 9) && no_upcall() && t_recv(1, &rx) &&
+             rx.h.status == TOROBUS_PMIX_ERR_NOT_SUPPORTED,
+         "a range of one's own is refused");
+    t_ok(tells(1, 8, 0, 9) && no_upcall() && t_recv(1, &rx) &&
+             rx.h.status == TOROBUS_PMIX_ERR_BAD_PARAM,
+         "and one that is none");
+    t_send(1, t_new(&tx, TOROBUS_PMIX_EVENT, 0, 10));
+    t_ok(no_upcall() && t_recv(1, &rx) && rx.h.status == TOROBUS_PMIX_ERR_BAD_PARAM,
+         "and an event that says nothing");
+    down();
+}
+
 static void passed_on(void)
 {
     static const uint16_t ops[] = {TOROBUS_PMIX_PUBLISH,   TOROBUS_PMIX_LOOKUP,
@@ -339,6 +429,8 @@ int main(void)
     fencing();
     commits();
     gets();
+    facts();
+    events();
     passed_on();
     t_ok(toro_list_empty(&toro_pmix.jobs) && toro_list_empty(&waiting) &&
              toro_list_empty(&upcalls) && toro_list_empty(&toro_pmix.out),

@@ -53,6 +53,7 @@
 #define init(...) serve_init(__VA_ARGS__)
 #include "../../unikernel/pmix/server.c"
 #undef init
+#include "../../unikernel/pmix/event.c"
 #include "../../unikernel/pmix/farewell.c"
 #include "../../unikernel/pmix/family.c"
 

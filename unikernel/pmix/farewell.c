@@ -152,15 +152,23 @@ void toro_pmix_reset(void)
     toro_pmix_flush();
 }
 
+void toro_pmix_flush_soon(void)
+{
+    toro_thread_wake(thread);
+}
+
 static void farewell_thread(void *arg)
 {
     (void)arg;
     for (;;) {
         uint64_t next;
 
+        toro_pmix_flush();
         toro_block_begin();
         toro_spin_lock(&toro_pmix.lock);
         next = toro_pmix_farewells(arch_now_ns());
+        if (atomic_load_explicit(&toro_pmix.nout, memory_order_relaxed) != 0)
+            next = 0;
         toro_spin_unlock(&toro_pmix.lock);
         (void)toro_block(next, false);
     }

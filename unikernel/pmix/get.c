@@ -10,6 +10,7 @@ struct waiting {
     uint32_t rank;
     struct pmix_msg *m; /**< the request */
     const struct torobus_pmix_item *key;
+    bool facts; /**< for what the host knows of all ranks */
 };
 
 static struct toro_list waiting;
@@ -57,15 +58,15 @@ static void not_found(struct pmix_client *c, struct pmix_msg *m)
     toro_kfree(m);
 }
 
-static void park(struct pmix_client *c, struct pmix_job *job, uint32_t rank, struct pmix_msg *m,
-                 const struct torobus_pmix_item *key)
+static struct waiting *park(struct pmix_client *c, struct pmix_job *job, uint32_t rank,
+                            struct pmix_msg *m, const struct torobus_pmix_item *key)
 {
     struct waiting *w = toro_kzalloc(sizeof(*w));
 
     if (!w) {
         toro_pmix_reply(c, TOROBUS_PMIX_GET, m->h.id, TOROBUS_PMIX_ERR_NOMEM);
         toro_kfree(m);
-        return;
+        return NULL;
     }
     w->c = c;
     w->job = job;
@@ -74,6 +75,7 @@ static void park(struct pmix_client *c, struct pmix_job *job, uint32_t rank, str
     w->key = key;
     c->nwaits++;
     toro_list_push(&waiting, &w->link);
+    return w;
 }
 
 static struct pmix_client *member(const struct pmix_job *job, uint32_t rank)
@@ -85,6 +87,39 @@ static struct pmix_client *member(const struct pmix_job *job, uint32_t rank)
             return c;
     }
     return NULL;
+}
+
+/* What the host's server says of other ranks from the start. A directive that only allows to look
+ * at what is there already does not keep us from asking: a rank that is a process has it there. */
+static bool is_fact(const struct pmix_client *c, const struct pmix_job *job, uint32_t rank,
+                    const struct torobus_pmix_item *key)
+{
+    return job == c->job && toro_pmix_is_hosted(c) && rank != c->rank && rank < PMIX_RANK_FACTS &&
+           toro_pmix_key_starts(key, "pmix.");
+}
+
+/* The facts of all ranks at once: who asks first does it for all. */
+static void fetch_facts(struct pmix_client *c, struct pmix_job *job, uint32_t rank,
+                        struct pmix_msg *m, const struct torobus_pmix_item *key)
+{
+    bool asked = toro_pmix_fetching(job, PMIX_RANK_FACTS);
+    struct waiting *w = park(c, job, rank, m, key);
+    struct pmix_msg *up;
+
+    if (!w)
+        return;
+    w->facts = true;
+    if (asked)
+        return;
+    up = toro_pmix_msg_new(TOROBUS_PMIX_GET, TOROBUS_PMIX_F_OPTIONAL | TOROBUS_PMIX_F_FACTS, 0,
+                           64 + key->klen);
+    if (up && toro_pmix_add_item(&up, key)) {
+        toro_pmix_upcall_get(c, up, 0, job, PMIX_RANK_FACTS);
+        return;
+    }
+    toro_kfree(up);
+    toro_pmix_reply(c, TOROBUS_PMIX_GET, m->h.id, TOROBUS_PMIX_ERR_NOMEM);
+    drop(w);
 }
 
 /* No value here. Who could have it? */
@@ -100,7 +135,11 @@ static void elsewhere(struct pmix_client *c, struct pmix_job *job, uint32_t rank
         if (now || (other && other->committed) || (job->gone & 1ull << pos))
             not_found(c, m);
         else
-            park(c, job, rank, m, key);
+            (void)park(c, job, rank, m, key);
+        return;
+    }
+    if (job && !job->facts && is_fact(c, job, rank, key)) {
+        fetch_facts(c, job, rank, m, key);
         return;
     }
     /* without a host server all ranks of the own job are here */
@@ -110,7 +149,7 @@ static void elsewhere(struct pmix_client *c, struct pmix_job *job, uint32_t rank
         return;
     }
     if (job && pos < 0 && rank != TOROBUS_PMIX_RANK_WILDCARD && toro_pmix_fetching(job, rank)) {
-        park(c, job, rank, m, key); /* the answer to the other one may hold this key too */
+        (void)park(c, job, rank, m, key); /* the answer to the other one may hold this key too */
         return;
     }
     toro_pmix_upcall_get(c, m, m->h.id, job, rank);
@@ -129,7 +168,7 @@ void toro_pmix_get(struct pmix_client *c, struct pmix_msg *m)
         else if (!toro_pmix_key_starts(it, "toro.") && !key)
             key = it;
     }
-    if (!key || key->klen == 0) {
+    if (!key || key->klen == 0 || key->rank == PMIX_RANK_FACTS) {
         toro_pmix_reply(c, TOROBUS_PMIX_GET, m->h.id, TOROBUS_PMIX_ERR_BAD_PARAM);
         toro_kfree(m);
         return;
@@ -145,22 +184,46 @@ void toro_pmix_get(struct pmix_client *c, struct pmix_msg *m)
     }
 }
 
+/* Ask once more for those that waited for facts. */
+static void facts_known(struct pmix_job *job)
+{
+    toro_list_each_safe(&waiting, l, next)
+    {
+        struct waiting *w = toro_list_entry(l, struct waiting, link);
+        struct pmix_client *c = w->c;
+        struct pmix_msg *m = w->m;
+
+        if (w->job != job || !w->facts)
+            continue;
+        w->m = NULL;
+        drop(w);
+        toro_pmix_get(c, m); /* (what it parks now does not wait for facts) */
+    }
+}
+
 void toro_pmix_get_fetched(struct pmix_client *c, uint32_t id, struct pmix_job *job, uint32_t rank,
                            struct pmix_msg *m)
 {
     const struct torobus_pmix_item *it;
+    bool facts = rank == PMIX_RANK_FACTS;
 
     /* keep what came along, for the other ranks of this guest */
     if (m->h.status == TOROBUS_PMIX_SUCCESS && job) {
         PMIX_EACH(m, it)
         {
-            if (it->rank == rank && !toro_pmix_key_starts(it, "toro."))
+            if (facts ? toro_pmix_from_host(it) && it->rank < PMIX_RANK_FACTS
+                      : it->rank == rank && !toro_pmix_key_starts(it, "toro."))
                 (void)toro_pmix_kv_put(job, NULL, true, it);
         }
     }
     toro_pmix_reply_msg(c, TOROBUS_PMIX_GET, id, m);
     if (!job)
         return;
+    if (facts) {
+        job->facts = true;
+        facts_known(job);
+        return;
+    }
     toro_list_each_safe(&waiting, l, next)
     {
         struct waiting *w = toro_list_entry(l, struct waiting, link);
@@ -244,6 +307,33 @@ void toro_pmix_get_wake(struct pmix_job *job, uint32_t rank)
         else
             toro_pmix_reply(w->c, TOROBUS_PMIX_GET, w->m->h.id, TOROBUS_PMIX_ERR_NOT_FOUND);
         drop(w);
+    }
+}
+
+void toro_pmix_get_again(struct pmix_job *job, uint32_t rank)
+{
+    struct toro_list mine;
+
+    toro_list_init(&mine);
+    toro_list_each_safe(&waiting, it, next)
+    {
+        const struct waiting *w = toro_list_entry(it, struct waiting, link);
+
+        if (w->job == job && (w->facts ? rank == PMIX_RANK_FACTS
+                                       : w->rank == rank && toro_pmix_pos(job, rank) < 0)) {
+            toro_list_del(it);
+            toro_list_push(&mine, it);
+        }
+    }
+    /* one of them asks, and the others are put behind it again */
+    while (!toro_list_empty(&mine)) {
+        struct waiting *w = toro_list_entry(mine.next, struct waiting, link);
+        struct pmix_client *c = w->c;
+        struct pmix_msg *m = w->m;
+
+        w->m = NULL;
+        drop(w);
+        toro_pmix_get(c, m);
     }
 }
 

@@ -277,6 +277,12 @@ static int32_t parse_peers(struct pmix_job *j, const struct torobus_pmix_item *i
     return TOROBUS_PMIX_SUCCESS;
 }
 
+bool toro_pmix_from_host(const struct torobus_pmix_item *it)
+{
+    return toro_pmix_key_starts(it, "pmix.") && !toro_pmix_key_is(it, "pmix.nsdir") &&
+           !toro_pmix_key_is(it, "pmix.locstr") && !toro_pmix_key_is(it, "pmix.cpuset");
+}
+
 int32_t toro_pmix_hosted(struct pmix_client *c, const struct pmix_msg *reply)
 {
     const struct torobus_pmix_item *it = toro_pmix_find(reply, TOROBUS_PMIX_K_NSPACE);
@@ -292,8 +298,7 @@ int32_t toro_pmix_hosted(struct pmix_client *c, const struct pmix_msg *reply)
         return TOROBUS_PMIX_ERR_NOMEM;
     PMIX_EACH(reply, it)
     {
-        if (toro_pmix_key_starts(it, "toro.") || toro_pmix_key_is(it, "pmix.nsdir") ||
-            toro_pmix_key_is(it, "pmix.locstr") || toro_pmix_key_is(it, "pmix.cpuset"))
+        if (!toro_pmix_from_host(it))
             continue;
         st = toro_pmix_kv_put(j, NULL, true, it);
         /* only the first rank's: who is local must not change while fences run */

@@ -3,7 +3,6 @@
 #include "srv.h"
 
 /* Values of PMIx (and OPAL). */
-enum { RANGE_RM = 1, RANGE_NAMESPACE = 3, RANGE_PROC_LOCAL = 7 };
 enum { PERSIST_FIRST_READ = 1, PERSIST_PROC = 2, PERSIST_APP = 3 };
 
 struct published {

@@ -205,6 +205,9 @@ static void serve_or_ask(struct pmix_client *c, struct pmix_msg *m, struct pmix_
         toro_pmix_family_open(c);
         hosted = true;
         break;
+    case TOROBUS_PMIX_EVENT:
+        hosted = !toro_pmix_event(c, m);
+        break;
     case TOROBUS_PMIX_LOG:
         if (!hosted)
             toro_pmix_reply(c, m->h.op, m->h.id, TOROBUS_PMIX_ERR_NOT_SUPPORTED);
@@ -250,6 +253,8 @@ void toro_pmix_client_end(struct pmix_client *c, struct pmix_farewell *later)
     toro_pmix_get_end(c);
     toro_pmix_publish_end(c);
     toro_pmix_upcall_end(c);
+    if (atomic_load_explicit(&toro_pmix.nout, memory_order_relaxed) != 0)
+        toro_pmix_flush_soon(); /* others ask what this one has asked for them */
     toro_pmix_kv_disown(c);
     while ((l = toro_list_pop(&c->queue)) != NULL)
         toro_kfree(toro_list_entry(l, struct pmix_msg, link));

@@ -20,8 +20,20 @@
 #define PMIX_QUEUE_SOFT (2u << 20) /**< from here on its requests are refused */
 #define PMIX_QUEUE_HARD (8u << 20) /**< from here on events for it are dropped */
 #define PMIX_QUEUE_MSGS 256u
+/** In the place of a rank: what the host's server knows of all ranks. */
+#define PMIX_RANK_FACTS 0xfffffffdu
 /** Requests of one rank that may wait for an answer. */
 #define PMIX_WAITS 1024u
+
+/** Who is meant: values of PMIx (and OPAL). */
+enum {
+    RANGE_RM = 1,
+    RANGE_LOCAL = 2,
+    RANGE_NAMESPACE = 3,
+    RANGE_SESSION = 4,
+    RANGE_CUSTOM = 6,
+    RANGE_PROC_LOCAL = 7,
+};
 
 /** A message in memory of its own. */
 struct pmix_msg {
@@ -46,6 +58,7 @@ struct pmix_job {
     uint32_t *peers;  /**< their numbers, ascending order not needed */
     uint64_t gone;    /**< peers (by position) that have ended or finalized */
     unsigned clients; /**< present ones */
+    bool facts;       /**< the host's server was asked what it knows of all ranks */
 };
 
 /** A rank that has the device open, or had. */
@@ -169,6 +182,8 @@ void toro_pmix_job_put(struct pmix_job *job); /**< one client less; the last one
 int32_t toro_pmix_standalone(struct pmix_client *c);
 /** The proxy's reply to INIT. @return status. */
 int32_t toro_pmix_hosted(struct pmix_client *c, const struct pmix_msg *reply);
+/** The host's word counts in this (job-level data that is not the guest's own). */
+bool toro_pmix_from_host(const struct torobus_pmix_item *it);
 /** Position of a rank among those of this guest, -1 if it is elsewhere or not known. */
 int toro_pmix_pos(const struct pmix_job *job, uint32_t rank);
 
@@ -201,6 +216,15 @@ void toro_pmix_get_end(struct pmix_client *c);
 void toro_pmix_get_fetched(struct pmix_client *c, uint32_t id, struct pmix_job *job, uint32_t rank,
                            struct pmix_msg *m);
 bool toro_pmix_get_cancel(struct pmix_client *c, uint32_t id);
+/** The one that asked for a rank's values has gone: those who waited along ask themselves. */
+void toro_pmix_get_again(struct pmix_job *job, uint32_t rank);
+
+/* event.c
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/** A rank tells others. @return true if taken care of here; false: ask the host. */
+bool toro_pmix_event(struct pmix_client *c, const struct pmix_msg *m);
 
 /* publish.c
  * -------------------------------------------------------------------------------------------------
@@ -281,6 +305,8 @@ bool toro_pmix_asks(const struct pmix_client *c);
 void toro_pmix_farewell_init(void);
 /** The peers learn it. The job may be freed. */
 void toro_pmix_say_goodbye(const struct pmix_farewell *bye);
+/** toro_pmix_flush() for those that must not wait. */
+void toro_pmix_flush_soon(void);
 /** Complete what is due. @return time of the next, UINT64_MAX if there is none. */
 uint64_t toro_pmix_farewells(uint64_t now);
 

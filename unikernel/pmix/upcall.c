@@ -208,6 +208,16 @@ void toro_pmix_upcall_init(void)
     toro_ctl_register(TOROBUS_CTL_PMIX, on_ctl);
 }
 
+/* Nobody waits for this one's answer any more; others may have relied on it. */
+static void give_up(struct upcall *u)
+{
+    struct upcall was = *u;
+
+    drop(u);
+    if (was.get && was.job)
+        toro_pmix_get_again(was.job, was.rank);
+}
+
 void toro_pmix_upcall_end(struct pmix_client *c)
 {
     toro_list_each_safe(&upcalls, l, next)
@@ -215,7 +225,7 @@ void toro_pmix_upcall_end(struct pmix_client *c)
         struct upcall *u = toro_list_entry(l, struct upcall, link);
 
         if (u->c == c)
-            drop(u);
+            give_up(u); /* (new ones come behind all there are) */
     }
 }
 
@@ -237,7 +247,7 @@ bool toro_pmix_upcall_cancel(struct pmix_client *c, uint32_t id)
         struct upcall *u = toro_list_entry(l, struct upcall, link);
 
         if (u->c == c && u->id == id) {
-            drop(u);
+            give_up(u);
             return true;
         }
     }

@@ -22,7 +22,7 @@
  *    the end of its rank.
  *  - Upcalls exist only for ranks started with TOROBUS_START_HOSTED, and for jobs that have started
  *    others (PROTOCOL.md: Families). Which ops: INIT, FINALIZE, COMMIT, GET, FENCE, ABORT, PUBLISH,
- *    LOOKUP, UNPUBLISH, CONNECT, DISCONNECT, SPAWN, LOG. */
+ *    LOOKUP, UNPUBLISH, CONNECT, DISCONNECT, SPAWN, LOG, EVENT. */
 #ifndef TOROBUS_PMIX_H
 #define TOROBUS_PMIX_H
 
@@ -56,6 +56,10 @@ _Static_assert(sizeof(struct torobus_pmix_hdr) == 16, "pmix header layout");
     8u /**< GET: ask the host once, do not wait for the key to be committed */
 #define TOROBUS_PMIX_F_WAIT 16u /**< LOOKUP: wait until published */
 #define TOROBUS_PMIX_F_MORE 32u /**< COMMIT: another COMMIT with the rest follows at once */
+#define TOROBUS_PMIX_F_FACTS                                                                       \
+    64u /**< GET, upcalls only: the reply carries all "pmix." data of all ranks of the own job */
+
+#define TOROBUS_PMIX_F_WATCH 128u /**< EVENT: from now on the rank wants to hear of these codes */
 
 /* Items in a request name its arguments by the reserved keys below (all start with "toro.") and
  * have the type named there; all other keys are PMIx keys with their values. */
@@ -79,7 +83,9 @@ enum torobus_pmix_op {
     /** One item: key, rank, no value; nspace in an NSPACE item before it if it is not the own.
      *  Flags OPTIONAL, IMMEDIATE; item TIMEOUT. Reply: the item with its value, or NOT_FOUND. The
      *  reply to an upcall may carry more items of the same rank than the one asked for (all that
-     * the rank has committed): the kernel keeps them, which saves an upcall per key. */
+     * the rank has committed): the kernel keeps them, which saves an upcall per key. Flag FACTS:
+     * what the server knows from the start of every rank of the job, each item with its rank; the
+     * kernel asks so once, when a rank first wants to know such a thing of another. */
     TOROBUS_PMIX_GET = 4,
     /** PROC items name the participants; none = all ranks of the own namespace. Flag COLLECT. Reply
      *  when all have entered. Fences among ranks of one guest make no upcall. */
@@ -104,8 +110,12 @@ enum torobus_pmix_op {
      * and items of its info (PMIx keys). Reply: NSPACE of the children. */
     TOROBUS_PMIX_SPAWN = 12,
     /** Server -> client or proxy -> kernel, id 0: something happened; item STATUS (enum
-     *  torobus_pmix_event or _status), PROC (who, may be absent), other items are PMIx info. The
-     *  proxy registers a default event handler for its rank and passes on what it gets. */
+     *  torobus_pmix_event or _status), CODE if that says too little, PROC (who, may be absent),
+     *  other items are PMIx info. The proxy registers a default event handler for its rank and
+     *  passes on what it gets. Client -> server, with an id: the rank tells others; the same items
+     *  and RANGE. It has told itself. Upcall: unless it concerns ranks of this guest alone; the
+     *  host tells all in range but the one that asks. With flag WATCH nothing has happened: CODE
+     *  items say which numbers of its own the program has handlers for. */
     TOROBUS_PMIX_EVENT = 13,
     /** Client -> server, upcall: items with PMIx log keys ("pmix.log.msg" BYTES, "pmix.log.stderr"
      *  STRING ...) for PMIx_Log; NOT_SUPPORTED: the rank prints them itself. Proxy -> kernel ->
@@ -195,6 +205,7 @@ _Static_assert(sizeof(struct torobus_pmix_item) == 16, "pmix item layout");
 #define TOROBUS_PMIX_K_MSG     "toro.msg"     /* STRING */
 #define TOROBUS_PMIX_K_STATUS  "toro.status"  /* S32 */
 #define TOROBUS_PMIX_K_RANGE   "toro.range"   /* U8, PMIx range value */
+#define TOROBUS_PMIX_K_CODE    "toro.code"    /* S32: an event's number where STATUS has none */
 #define TOROBUS_PMIX_K_PERSIST "toro.persist" /* U8, PMIx persistence value */
 #define TOROBUS_PMIX_K_TIMEOUT "toro.timeout" /* U32, seconds, 0 = none */
 #define TOROBUS_PMIX_K_HOSTED                                                                      \

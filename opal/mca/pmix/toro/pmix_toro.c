@@ -42,51 +42,90 @@ static int job_string(opal_jobid_t jobid, const char *key, char **out)
     return rc;
 }
 
-/* The server knows the peers of this node alone. */
-static int toro_resolve_peers(const char *nodename, opal_jobid_t jobid, opal_list_t *procs)
+static int add_proc(opal_list_t *procs, opal_jobid_t jobid, opal_vpid_t vpid)
+{
+    opal_namelist_t *nm = OBJ_NEW(opal_namelist_t);
+
+    if (NULL == nm) {
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    nm->name.jobid = jobid;
+    nm->name.vpid = vpid;
+    opal_list_append(procs, &nm->super);
+    return OPAL_SUCCESS;
+}
+
+/* Those of this node. */
+static int local_peers(opal_jobid_t jobid, opal_list_t *procs)
 {
     char *peers = NULL, **argv;
-    opal_value_t *v = NULL;
-    opal_namelist_t *nm;
-    bool here = true;
-    int rc;
+    int rc = job_string(jobid, OPAL_PMIX_LOCAL_PEERS, &peers);
 
-    if (NULL != nodename &&
-        OPAL_SUCCESS == pmix_toro_get(&pmix_toro.name, OPAL_PMIX_HOSTNAME, NULL, &v)) {
-        here = OPAL_STRING == v->type && 0 == strcmp(v->data.string, nodename);
-        OBJ_RELEASE(v);
-    }
-    if (!here) {
-        return OPAL_ERR_NOT_SUPPORTED;
-    }
-    rc = job_string(jobid, OPAL_PMIX_LOCAL_PEERS, &peers);
     if (OPAL_SUCCESS != rc) {
         return rc;
     }
     argv = opal_argv_split(peers, ',');
     free(peers);
-    for (int i = 0; NULL != argv && NULL != argv[i]; ++i) {
-        if (NULL != (nm = OBJ_NEW(opal_namelist_t))) {
-            nm->name.jobid = OPAL_JOBID_WILDCARD == jobid ? pmix_toro.name.jobid : jobid;
-            nm->name.vpid = (opal_vpid_t)strtoul(argv[i], NULL, 10);
-            opal_list_append(procs, &nm->super);
-        }
+    for (int i = 0; OPAL_SUCCESS == rc && NULL != argv && NULL != argv[i]; ++i) {
+        rc = add_proc(procs, jobid, (opal_vpid_t)strtoul(argv[i], NULL, 10));
     }
     opal_argv_free(argv);
-    return OPAL_SUCCESS;
+    return rc;
+}
+
+/* Those whose node has this name. */
+static int peers_of(const char *nodename, opal_jobid_t jobid, opal_list_t *procs)
+{
+    opal_process_name_t who = {.jobid = jobid, .vpid = OPAL_VPID_WILDCARD};
+    opal_value_t *v = NULL;
+    opal_list_t optional;
+    uint32_t size = 0;
+    bool any = false;
+    int rc = pmix_toro_get(&who, OPAL_PMIX_JOB_SIZE, NULL, &v);
+
+    if (OPAL_SUCCESS != rc) {
+        return rc;
+    }
+    if (OPAL_UINT32 == v->type) {
+        size = v->data.uint32;
+    }
+    OBJ_RELEASE(v);
+    OBJ_CONSTRUCT(&optional, opal_list_t);
+    if (NULL != (v = OBJ_NEW(opal_value_t))) {
+        v->key = strdup(OPAL_PMIX_OPTIONAL);
+        v->type = OPAL_BOOL;
+        v->data.flag = true;
+        opal_list_append(&optional, &v->super);
+    }
+    for (uint32_t i = 0; OPAL_SUCCESS == rc && i < size; ++i) {
+        who.vpid = i;
+        if (OPAL_SUCCESS != pmix_toro_get(&who, OPAL_PMIX_HOSTNAME, &optional, &v)) {
+            continue;
+        }
+        if (OPAL_STRING == v->type && 0 == strcmp(v->data.string, nodename)) {
+            rc = add_proc(procs, jobid, i);
+            any = true;
+        }
+        OBJ_RELEASE(v);
+    }
+    OPAL_LIST_DESTRUCT(&optional);
+    return OPAL_SUCCESS == rc && !any ? OPAL_ERR_NOT_FOUND : rc;
+}
+
+static int toro_resolve_peers(const char *nodename, opal_jobid_t jobid, opal_list_t *procs)
+{
+    if (!pmix_toro_initialized()) {
+        return OPAL_ERR_NOT_INITIALIZED;
+    }
+    if (OPAL_JOBID_WILDCARD == jobid) {
+        jobid = pmix_toro.name.jobid;
+    }
+    return NULL == nodename ? local_peers(jobid, procs) : peers_of(nodename, jobid, procs);
 }
 
 static int toro_resolve_nodes(opal_jobid_t jobid, char **nodelist)
 {
     return job_string(jobid, OPAL_PMIX_NODE_LIST, nodelist);
-}
-
-static void toro_query(opal_list_t *queries, opal_pmix_info_cbfunc_t cbfunc, void *cbdata)
-{
-    (void)queries;
-    if (NULL != cbfunc) {
-        cbfunc(OPAL_ERR_NOT_SUPPORTED, NULL, cbdata, NULL, NULL);
-    }
 }
 
 static int toro_allocate(opal_pmix_alloc_directive_t directive, opal_list_t *info,
@@ -135,7 +174,7 @@ const opal_pmix_base_module_t pmix_toro_module = {
     .disconnect_nb = pmix_toro_disconnect_nb,
     .resolve_peers = toro_resolve_peers,
     .resolve_nodes = toro_resolve_nodes,
-    .query = toro_query,
+    .query = pmix_toro_query,
     .log = pmix_toro_log,
     .allocate = toro_allocate,
     .job_control = toro_lists,

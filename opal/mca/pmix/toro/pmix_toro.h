@@ -104,6 +104,8 @@ opal_jobid_t pmix_toro_jobid(const char *nspace);
 opal_jobid_t pmix_toro_jobid_n(const char *nspace, size_t len);
 /** Namespace of a jobid, NULL if it is not known. Valid until finalize. */
 const char *pmix_toro_nspace(opal_jobid_t jobid);
+/** The same, but only of jobs that this process has heard of. */
+const char *pmix_toro_known_nspace(opal_jobid_t jobid);
 void pmix_toro_register_jobid(opal_jobid_t jobid, const char *nspace);
 void pmix_toro_job_finalize(void);
 
@@ -186,6 +188,7 @@ int pmix_toro_unpublish_nb(char **keys, opal_list_t *info, opal_pmix_op_cbfunc_t
 int pmix_toro_spawn(opal_list_t *job_info, opal_list_t *apps, opal_jobid_t *jobid);
 int pmix_toro_spawn_nb(opal_list_t *job_info, opal_list_t *apps, opal_pmix_spawn_cbfunc_t cbfunc,
                        void *cbdata);
+void pmix_toro_query(opal_list_t *queries, opal_pmix_info_cbfunc_t cbfunc, void *cbdata);
 void pmix_toro_log(opal_list_t *info, opal_pmix_op_cbfunc_t cbfunc, void *cbdata);
 
 /** A reply function for operations that only have a status; cbdata from pmix_toro_op_new(). */

@@ -22,6 +22,61 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static handler_t *handlers;
 static size_t last_ref;
 
+/* A program's own codes; the host's server sends the others unasked. */
+static bool is_own_code(int code)
+{
+    return OPAL_ERR_MAX > code;
+}
+
+typedef struct {
+    opal_pmix_evhandler_reg_cbfunc_t cbfunc;
+    void *cbdata;
+    size_t ref;
+} watch_t;
+
+static void watched(int rc, void *cbdata)
+{
+    watch_t *w = cbdata;
+
+    if (NULL != w->cbfunc) {
+        w->cbfunc(rc, w->ref, w->cbdata);
+    }
+    free(w);
+}
+
+/* Tell the server which codes are of interest. @return false: there is nothing to tell. */
+static bool watch(const handler_t *h, opal_pmix_evhandler_reg_cbfunc_t cbfunc, void *cbdata)
+{
+    watch_t *w = NULL;
+    pmix_toro_msg_t m;
+    bool any = false;
+    int rc;
+
+    for (size_t i = 0; h->ncodes > i; ++i) {
+        any |= is_own_code(h->codes[i]);
+    }
+    if (!any || !pmix_toro.hosted || NULL == (w = malloc(sizeof(*w)))) {
+        return false;
+    }
+    w->cbfunc = cbfunc;
+    w->cbdata = cbdata;
+    w->ref = h->ref;
+    pmix_toro_msg_init(&m, TOROBUS_PMIX_EVENT, TOROBUS_PMIX_F_WATCH);
+    for (size_t i = 0; h->ncodes > i; ++i) {
+        int32_t code = h->codes[i];
+
+        if (is_own_code(code)) {
+            pmix_toro_msg_add(&m, TOROBUS_PMIX_K_CODE, TOROBUS_PMIX_T_S32, 0, 0, &code,
+                              sizeof(code));
+        }
+    }
+    rc = pmix_toro_op_post(&m, watched, w);
+    if (OPAL_SUCCESS != rc) {
+        watched(rc, w);
+    }
+    return true;
+}
+
 void pmix_toro_register_evhandler(opal_list_t *codes, opal_list_t *info,
                                   opal_pmix_notification_fn_t evhandler,
                                   opal_pmix_evhandler_reg_cbfunc_t cbfunc, void *cbdata)
@@ -56,6 +111,9 @@ void pmix_toro_register_evhandler(opal_list_t *codes, opal_list_t *info,
         h->next = *p;
         *p = h;
         pthread_mutex_unlock(&lock);
+    }
+    if (NULL != h && watch(h, cbfunc, cbdata)) {
+        return;
     }
     if (NULL != cbfunc) {
         cbfunc(NULL == h ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_SUCCESS, ref, cbdata);
@@ -153,6 +211,21 @@ static void deliver(int status, const opal_process_name_t *source, opal_list_t *
     }
 }
 
+static bool says(opal_list_t *info, const char *flag)
+{
+    opal_value_t *v;
+
+    if (NULL != info) {
+        OPAL_LIST_FOREACH(v, info, opal_value_t)
+        {
+            if (0 == strcmp(v->key, flag)) {
+                return pmix_toro_value_true(v);
+            }
+        }
+    }
+    return false;
+}
+
 static void print_line(const pmix_toro_item_t *item)
 {
     /* one write, so that it stays whole */
@@ -192,6 +265,11 @@ void pmix_toro_event_message(const struct torobus_pmix_hdr *h)
                 memcpy(&code, item.val, sizeof(code));
                 status = pmix_toro_event_rc(code);
             }
+        } else if (pmix_toro_item_is(&item, TOROBUS_PMIX_K_CODE)) {
+            if (sizeof(code) == item.vlen) {
+                memcpy(&code, item.val, sizeof(code));
+                status = code;
+            }
         } else if (pmix_toro_item_is(&item, TOROBUS_PMIX_K_PROC)) {
             source.jobid = pmix_toro_jobid_n(item.val, item.vlen);
             source.vpid = pmix_toro_vpid(item.it->rank);
@@ -205,21 +283,77 @@ void pmix_toro_event_message(const struct torobus_pmix_hdr *h)
         }
     }
     if (TOROBUS_PMIX_EVENT == h->op) {
-        deliver(status, &source, &info, true);
+        deliver(status, &source, &info, !says(&info, OPAL_PMIX_EVENT_NON_DEFAULT));
     }
     OPAL_LIST_DESTRUCT(&info);
 }
 
-/* Within the process; the server has no use for a rank's own events. */
+/* The code as the wire has it; *raw: its number has to go along. */
+static int32_t event_to_wire(int status, bool *raw)
+{
+    static const int32_t events[] = {TOROBUS_PMIX_EV_PROC_ABORTED, TOROBUS_PMIX_EV_REQUESTED_ABORT,
+                                     TOROBUS_PMIX_EV_JOB_TERMINATED, TOROBUS_PMIX_EV_NODE_DOWN,
+                                     TOROBUS_PMIX_EV_DEBUGGER};
+
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); ++i) {
+        if (pmix_toro_event_rc(events[i]) == status) {
+            return events[i];
+        }
+    }
+    *raw = true;
+    return TOROBUS_PMIX_ERROR;
+}
+
+static int tell_others(int status, const opal_process_name_t *source, opal_pmix_data_range_t range,
+                       opal_list_t *info, opal_pmix_op_cbfunc_t cbfunc, void *cbdata)
+{
+    pmix_toro_msg_t m;
+    opal_value_t *v;
+    bool raw = false;
+    int32_t code = event_to_wire(status, &raw);
+
+    pmix_toro_msg_init(&m, TOROBUS_PMIX_EVENT, 0);
+    pmix_toro_msg_add(&m, TOROBUS_PMIX_K_STATUS, TOROBUS_PMIX_T_S32, 0, 0, &code, sizeof(code));
+    code = status;
+    if (raw) {
+        pmix_toro_msg_add(&m, TOROBUS_PMIX_K_CODE, TOROBUS_PMIX_T_S32, 0, 0, &code, sizeof(code));
+    }
+    if (OPAL_PMIX_RANGE_UNDEF != range) {
+        pmix_toro_msg_u8(&m, TOROBUS_PMIX_K_RANGE, range);
+    }
+    pmix_toro_msg_proc(&m, TOROBUS_PMIX_K_PROC, source);
+    if (NULL != info) {
+        OPAL_LIST_FOREACH(v, info, opal_value_t)
+        {
+            pmix_toro_value_pack(&m, v, 0, TOROBUS_PMIX_RANK_WILDCARD);
+        }
+    }
+    return pmix_toro_op_post(&m, cbfunc, cbdata);
+}
+
+/* Those of this process hear of it at once, the others through the server. An event for this
+ * process alone is none of the server's business. */
 int pmix_toro_notify_event(int status, const opal_process_name_t *source,
                            opal_pmix_data_range_t range, opal_list_t *info,
                            opal_pmix_op_cbfunc_t cbfunc, void *cbdata)
 {
-    if (OPAL_PMIX_RANGE_PROC_LOCAL != range) {
-        return OPAL_ERR_NOT_SUPPORTED;
+    bool alone = OPAL_PMIX_RANGE_PROC_LOCAL == range;
+    int rc;
+
+    if (NULL == source) {
+        source = &pmix_toro.name;
     }
-    deliver(status, NULL == source ? &pmix_toro.name : source, info, false);
-    if (NULL != cbfunc) {
+    if (!alone) {
+        if (!pmix_toro_initialized()) {
+            return OPAL_ERR_NOT_INITIALIZED;
+        }
+        rc = tell_others(status, source, range, info, cbfunc, cbdata);
+        if (OPAL_SUCCESS != rc) {
+            return rc;
+        }
+    }
+    deliver(status, source, info, !alone && !says(info, OPAL_PMIX_EVENT_NON_DEFAULT));
+    if (alone && NULL != cbfunc) {
         cbfunc(OPAL_SUCCESS, cbdata);
     }
     return OPAL_SUCCESS;

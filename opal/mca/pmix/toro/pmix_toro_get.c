@@ -94,7 +94,8 @@ static void get_message(pmix_toro_msg_t *m, const opal_process_name_t *proc, con
     }
     pmix_toro_msg_init(m, TOROBUS_PMIX_GET, d->flags);
     if (proc->jobid != pmix_toro.name.jobid) {
-        if (NULL == (ns = pmix_toro_nspace(proc->jobid))) {
+        /* a server asked about a job that is not there waits for it to come */
+        if (NULL == (ns = pmix_toro_known_nspace(proc->jobid))) {
             m->rc = OPAL_ERR_NOT_FOUND;
             return;
         }

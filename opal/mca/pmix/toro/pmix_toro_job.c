@@ -83,11 +83,9 @@ opal_jobid_t pmix_toro_jobid_n(const char *nspace, size_t len)
     return pmix_toro_jobid(buf);
 }
 
-const char *pmix_toro_nspace(opal_jobid_t jobid)
+const char *pmix_toro_known_nspace(opal_jobid_t jobid)
 {
     const char *ns = NULL;
-    opal_jobid_t own;
-    char buf[16];
     job_t *j;
 
     pthread_mutex_lock(&lock);
@@ -98,6 +96,15 @@ const char *pmix_toro_nspace(opal_jobid_t jobid)
         }
     }
     pthread_mutex_unlock(&lock);
+    return ns;
+}
+
+const char *pmix_toro_nspace(opal_jobid_t jobid)
+{
+    const char *ns = pmix_toro_known_nspace(jobid);
+    opal_jobid_t own;
+    char buf[16];
+
     if (NULL != ns || !decimal(pmix_toro.nspace, &own) || OPAL_JOBID_MAX < jobid) {
         return ns;
     }
