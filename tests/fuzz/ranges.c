@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!k.region.file_size) {
         k.region = (struct keeper_region){
-            .memfd = memfd_create("fuzz", 0), .file_size = 16 * MIB, .sb = sb};
+            .memfd = memfd_create("fuzz", 0), .file_size = 16 * MIB, .page = 4096, .sb = sb};
         FUZZ_ASSERT(k.region.memfd >= 0 && ftruncate(k.region.memfd, 16 * MIB) == 0);
     }
     fill(k.region.memfd, &sb);
