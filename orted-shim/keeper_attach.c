@@ -208,6 +208,7 @@ enum keeper_attach_result keeper_attach(struct keeper_client *c, const struct to
     struct torobus_ctl_attach a;
     struct keeper_settings s;
     char err[512] = "the keeper got a wrong first frame";
+    uint32_t version = TOROBUS_ABI_VERSION;
     bool ok;
 
     if (h->type == TOROBUS_CTL_ATTACH_INFO) {
@@ -225,20 +226,25 @@ enum keeper_attach_result keeper_attach(struct keeper_client *c, const struct to
         return KEEPER_ATTACH_REFUSED;
     }
     c->keeper->had_client = true;
-    ok = (h->type == TOROBUS_CTL_ATTACH_NODE || h->type == TOROBUS_CTL_ATTACH_RANK ||
-          h->type == TOROBUS_CTL_ATTACH_NATIVE) &&
-         h->len >= sizeof(a);
-    if (ok) {
+    ok = h->type == TOROBUS_CTL_ATTACH_NODE || h->type == TOROBUS_CTL_ATTACH_RANK ||
+         h->type == TOROBUS_CTL_ATTACH_NATIVE;
+    /* the version comes first, whatever else another one has */
+    if (ok && h->len >= sizeof(version))
+        memcpy(&version, body, sizeof(version));
+    if (ok && version != TOROBUS_ABI_VERSION) {
+        snprintf(err, sizeof(err),
+                 "this job's guests are of a Torobus with ABI %u, the program that joins it has "
+                 "%u: start all of the job with one installation (look at PATH)",
+                 TOROBUS_ABI_VERSION, version);
+        ok = false;
+    } else if (ok && h->len < sizeof(a)) {
+        ok = false;
+    } else if (ok) {
         memcpy(&a, body, sizeof(a));
-        a.node[sizeof(a.node) - 1] = '\0';
-        if (a.version != TOROBUS_ABI_VERSION) {
-            snprintf(err, sizeof(err), "the keeper of this job is from another build (version %u)",
-                     TOROBUS_ABI_VERSION);
-            ok = false;
-        } else if (!name_ok(a.node)) {
-            snprintf(err, sizeof(err), "\"%s\" cannot be the name of a node", a.node);
-            ok = false;
-        }
+        ok = memchr(a.node, '\0', sizeof(a.node)) != NULL && name_ok(a.node);
+        if (!ok)
+            snprintf(err, sizeof(err), "\"%.*s\" cannot be the name of a node", (int)sizeof(a.node),
+                     a.node);
     }
     ok =
         ok && parse_settings((const char *)body + sizeof(a), h->len - (uint32_t)sizeof(a), &s, err);

@@ -57,8 +57,8 @@ static void on_hello(struct keeper_guest *g, const void *body, uint32_t len)
     memcpy(&g->hello, body, sizeof(g->hello));
     if (g->hello.version != TOROBUS_ABI_VERSION) {
         keeper_guest_fail(g, 1,
-                          "guest %s speaks version %u, this program %u: kernel image and programs "
-                          "are from different builds",
+                          "the kernel of guest %s has Torobus ABI %u, these programs have %u: take "
+                          "the kernel image that was installed with them (unset TOROBUS_KERNEL)",
                           g->name, g->hello.version, TOROBUS_ABI_VERSION);
         return;
     }

@@ -116,6 +116,15 @@ bool proxy_stdio_done(const struct proxy *p);
 /** A message of the guest's PMIx server. Takes over body. */
 void proxy_pmix_message(struct proxy *p, void *body, uint32_t len);
 
+#define SHIM_PMIX_WHY 320u
+/**
+ * Why there is no PMIx session with the launcher, in a line for the user; it names both versions if
+ * they differ.
+ *
+ * @param rc what PMIx_Init() said
+ */
+void proxy_pmix_why(int rc, char text[SHIM_PMIX_WHY]);
+
 /** The PMIx session was opened before the rank asked for it; it is the rank's as soon as it does.
  */
 extern bool proxy_pmix_early;

@@ -5,6 +5,7 @@
 
 #include "shim_msg.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,24 @@ static void put_nodeid(struct preq *r)
     PMIX_VALUE_RELEASE(v);
 }
 
+void proxy_pmix_why(int rc, char text[SHIM_PMIX_WHY])
+{
+    /* "OpenPMIx 3.2.3, repo ..." */
+    const char *mine = PMIx_Get_version(), *theirs = getenv("PMIX_VERSION");
+    int n;
+
+    mine += strcspn(mine, "0123456789");
+    n = (int)strcspn(mine, ", ");
+    if (theirs && (strncmp(theirs, mine, (size_t)n) != 0 || theirs[n] != '\0'))
+        snprintf(text, SHIM_PMIX_WHY,
+                 "the launcher's PMIx %.40s does not get on with this installation's %.*s (%s): "
+                 "start the job with this installation's mpirun, or an mpirun of Open MPI 4.1",
+                 theirs, n < 40 ? n : 40, mine, PMIx_Error_string(rc));
+    else
+        snprintf(text, SHIM_PMIX_WHY, "the launcher's PMIx server does not answer: %s",
+                 PMIx_Error_string(rc));
+}
+
 bool proxy_pmix_early;
 
 void proxy_pmix_unused(void)
@@ -134,8 +153,10 @@ void pmix_op_init(struct preq *r)
     }
     rc = PMIx_Init(&px->me, NULL, 0);
     if (rc != PMIX_SUCCESS) {
-        shim_error("rank %u: the launcher's PMIx server does not answer: %s", px->proxy->world_rank,
-                   PMIx_Error_string(rc));
+        char why[SHIM_PMIX_WHY];
+
+        proxy_pmix_why(rc, why);
+        shim_error("rank %u: %s", px->proxy->world_rank, why);
         preq_done(r, pmix_toro_status(rc));
         return;
     }

@@ -49,9 +49,12 @@ static void ask_server(struct shim_rank_place *place)
     pmix_proc_t me;
     pmix_status_t rc = PMIx_Init(&me, NULL, 0);
 
-    if (rc != PMIX_SUCCESS)
-        shim_die(SHIM_EXIT_FAIL, "the launcher's PMIx server does not answer: %s",
-                 PMIx_Error_string(rc));
+    char why[SHIM_PMIX_WHY];
+
+    if (rc != PMIX_SUCCESS) {
+        proxy_pmix_why(rc, why);
+        shim_die(SHIM_EXIT_FAIL, "%s", why);
+    }
     place->world_rank = me.rank;
     place->world_size = from_server(me.nspace, PMIX_RANK_WILDCARD, PMIX_JOB_SIZE);
     place->local_size = from_server(me.nspace, PMIX_RANK_WILDCARD, PMIX_LOCAL_SIZE);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <torobus/note.h>
 #include <unistd.h>
 
 #define HOW_TO_LINK "link it with: mpicc -static-pie"
@@ -18,7 +19,18 @@ static bool read_at(int fd, void *buf, size_t n, uint64_t off)
     return off <= INT64_MAX && pread(fd, buf, n, (off_t)off) == (ssize_t)n;
 }
 
-static const char *check_phdrs(int fd, const Elf64_Ehdr *eh, uint64_t size)
+/** The version that a segment of notes names, or 0. */
+static uint32_t note_abi(int fd, const Elf64_Phdr *ph)
+{
+    unsigned char notes[TOROBUS_NOTES_MAX];
+
+    if (ph->p_filesz > sizeof(notes) || !read_at(fd, notes, ph->p_filesz, ph->p_offset))
+        return 0;
+    return torobus_note_find(notes, ph->p_filesz);
+}
+
+/** @param[out] abi  left alone if the file does not say */
+static const char *check_phdrs(int fd, const Elf64_Ehdr *eh, uint64_t size, uint32_t *abi)
 {
     bool load = false, interp = false, truncated = false;
 
@@ -29,6 +41,8 @@ static const char *check_phdrs(int fd, const Elf64_Ehdr *eh, uint64_t size)
             return "is truncated: its program headers are not all there; copy or build it again";
         if (ph.p_type == PT_INTERP)
             interp = true;
+        if (ph.p_type == PT_NOTE && *abi == 0)
+            *abi = note_abi(fd, &ph);
         if (ph.p_type != PT_LOAD)
             continue;
         load = true;
@@ -47,7 +61,7 @@ static const char *check_phdrs(int fd, const Elf64_Ehdr *eh, uint64_t size)
     return NULL;
 }
 
-static const char *check_fd(int fd, uint64_t size)
+static const char *check_fd(int fd, uint64_t size, uint32_t *abi)
 {
     unsigned char id[EI_NIDENT];
     Elf64_Ehdr eh;
@@ -74,13 +88,15 @@ static const char *check_fd(int fd, uint64_t size)
         return "is damaged: impossible program headers; build it again";
     if (eh.e_phoff > size || (uint64_t)eh.e_phnum * sizeof(Elf64_Phdr) > size - eh.e_phoff)
         return "is truncated: its program headers are not all there; copy or build it again";
-    return check_phdrs(fd, &eh, size);
+    return check_phdrs(fd, &eh, size, abi);
 }
 
 bool shim_elf_check(const char *path, char err[512])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const char *why = NULL;
+    uint32_t abi = 0;
+    char other[192];
     struct stat st;
 
     if (fd < 0) {
@@ -94,9 +110,35 @@ bool shim_elf_check(const char *path, char err[512])
     else if (!S_ISREG(st.st_mode))
         why = "is not a regular file";
     else
-        why = check_fd(fd, (uint64_t)st.st_size);
+        why = check_fd(fd, (uint64_t)st.st_size, &abi);
     close(fd);
+    if (!why && abi != 0 && abi != TOROBUS_ABI_VERSION) {
+        snprintf(other, sizeof(other), TOROBUS_NOTE_WRONG, abi, TOROBUS_ABI_VERSION);
+        why = other;
+    }
     if (why)
         snprintf(err, 512, "%.300s %s", path, why);
     return !why;
+}
+
+bool shim_elf_kernel(const char *path, char err[512])
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    uint32_t abi = 0;
+    Elf64_Ehdr eh;
+
+    if (fd < 0)
+        return true;
+    if (read_at(fd, &eh, sizeof(eh), 0) && memcmp(eh.e_ident, ELFMAG, SELFMAG) == 0 &&
+        eh.e_ident[EI_CLASS] == ELFCLASS64 && eh.e_phentsize == sizeof(Elf64_Phdr) &&
+        eh.e_phnum <= 256 && eh.e_phoff <= INT64_MAX / 2)
+        (void)check_phdrs(fd, &eh, 0, &abi);
+    close(fd);
+    if (abi == 0 || abi == TOROBUS_ABI_VERSION)
+        return true;
+    snprintf(err, 512,
+             "the kernel image %.300s has Torobus ABI %u, these programs have %u: take the image "
+             "that was installed with them (unset TOROBUS_KERNEL)",
+             path, abi, TOROBUS_ABI_VERSION);
+    return false;
 }

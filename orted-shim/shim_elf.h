@@ -17,4 +17,14 @@
  */
 bool shim_elf_check(const char *path, char err[512]);
 
+/**
+ * Check that a kernel image is of the same version as this program, if it says its version.
+ *
+ * @param[out] err a line for the user that names both versions
+ * @return false if it is of another version. Whether it is a kernel at all shows when it boots.
+ *
+ * Trust: as shim_elf_check().
+ */
+bool shim_elf_kernel(const char *path, char err[512]);
+
 #endif

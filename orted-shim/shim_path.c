@@ -2,6 +2,8 @@
 /* Where things are: programs in PATH, the install prefix, the kernel image, QEMU. */
 #include "shim_path.h"
 
+#include "shim_elf.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -98,7 +100,7 @@ bool shim_path_kernel(char path[SHIM_PATH_MAX], char err[512])
 
     if (env && *env) {
         if (absolute(env, path) == 0 && access(path, R_OK) == 0)
-            return true;
+            return shim_elf_kernel(path, err);
         snprintf(err, 512, "cannot read the kernel image TOROBUS_KERNEL=%.300s: %s", env,
                  strerror(errno));
         return false;
@@ -107,7 +109,7 @@ bool shim_path_kernel(char path[SHIM_PATH_MAX], char err[512])
         snprintf(path, SHIM_PATH_MAX, "%s/../lib/torobus/torobus.elf", dir) >= SHIM_PATH_MAX)
         snprintf(path, SHIM_PATH_MAX, "lib/torobus/torobus.elf");
     if (access(path, R_OK) == 0)
-        return true;
+        return shim_elf_kernel(path, err);
     snprintf(err, 512,
              "cannot read the kernel image %.300s: %s; has the prefix moved? Install again or set "
              "TOROBUS_KERNEL",

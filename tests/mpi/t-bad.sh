@@ -63,6 +63,32 @@ refuses 126 "not executable" "unreadable" alone -n 1 ./unreadable
 refuses any "not PIE, under mpirun" "static-pie" mpi --host vm0:1,vm1:1 ./fixed
 refuses any "no such file, under mpirun" "not-there" mpi -np 2 ./not-there
 
+# --- versions: their notes are patched
+# other_abi FILE COPY: a copy of a program or kernel image that says to have Torobus ABI 7
+other_abi()
+{
+    cp "$1" "$2"
+    at=$(LC_ALL=C grep -obUaP '\x08\x00\x00\x00\x04\x00\x00\x00\x01\x00\x00\x00Torobus\x00' "$2" |
+        head -n 1 | cut -d: -f1)
+    printf '\007' | dd of="$2" bs=1 seek=$((at + 20)) conv=notrunc 2>/dev/null
+}
+other_abi "$hello" other
+other_abi "$TORO_PREFIX/lib/torobus/torobus.elf" other.elf
+refuses 126 "linked with another version" \
+    "other was linked with Torobus ABI 7, this installation has 1: link it again" alone -n 1 ./other
+refuses any "the same, under mpirun" \
+    "other was linked with Torobus ABI 7, this installation has 1: link it again" \
+    mpi --host vm0:1,vm1:1 ./other
+refuses 1 "a kernel image of another version" \
+    "other.elf has Torobus ABI 7, these programs have 1: take the image*unset TOROBUS_KERNEL" \
+    env TOROBUS_KERNEL="$PWD/other.elf" "$bin/toro-run" -n 1 "$hello"
+# a launcher that listens at a port of nobody
+refuses any "a launcher's PMIx of another version" \
+    "the launcher's PMIx 99.1.0 does not get on with this installation's *.*start the job with" \
+    env PMIX_NAMESPACE=1 PMIX_RANK=0 PMIX_VERSION=99.1.0 PMIX_SECURITY_MODE=native \
+    PMIX_SERVER_URI2="1.0;tcp4://127.0.0.1:1" PMIX_SERVER_URI3="1.0;tcp4://127.0.0.1:1" \
+    "$bin/toro-run" "$hello"
+
 # --- options and values
 refuses 2 "-n 0" "-n 0" alone -n 0 "$hello"
 refuses 2 "-n -3" "-n -3" alone -n -3 "$hello"

@@ -43,8 +43,10 @@ try:
         s.sendall(os.urandom(4096))
     elif what == 'short':                       # an attach that is shorter than it must be
         s.sendall(frame(65, 0, b'abc'))
+    elif what == 'version':                     # one of another installation, with another layout
+        s.sendall(frame(65, 0, struct.pack('<II', 77, 1) + b'new layout'))
     elif what == 'name':                        # a node name without an end
-        s.sendall(frame(65, 0, struct.pack('<II', 2, 1) + b'a' * 64))
+        s.sendall(frame(65, 0, struct.pack('<II', 1, 1) + b'a' * 64))
     data = b''
     while True:
         part = s.recv(65536)
@@ -55,7 +57,7 @@ try:
         print('closed')
     else:
         magic, type, rank, n, arg = struct.unpack('<HHIII', data[:16])
-        print(type, data[16:16 + n].decode('latin1').splitlines()[0][:60])
+        print(type, data[16:16 + n].decode('latin1').splitlines()[0][:100])
 except OSError as e:
     print('closed' if isinstance(e, (ConnectionResetError, BrokenPipeError)) else e)
 END
@@ -73,6 +75,8 @@ fi
 for what in start huge noise short name; do
     like "$(knock "$me" "$key" $what)" "73 *" "$what: refused with a line"
 done
+like "$(knock "$me" "$key" version)" "73 *Torobus with ABI 1,*has 77: *" \
+    "a program of another version: both are named"
 like "$(knock "$me" 0000000000000000 info)" "*refused*" "another job's key leads nowhere"
 kill -0 "$keeper" && kill -0 "$qemu"
 ok $? "the job has not noticed"

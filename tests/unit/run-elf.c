@@ -125,6 +125,7 @@ static void good(void)
     t_ok(e.nsegments == 3 && e.span == 0x5000 && e.entry == 0x1010 && e.phdr == 64 &&
              e.phnum == 4 && !e.exec_stack,
          "its parts");
+    t_ok(e.abi == 0, "which does not say its version");
     ((Elf64_Phdr *)(f + 64))[3].p_flags |= PF_X;
     t_ok(toro_elf_parse(f, SIZE, &e) == NULL && e.exec_stack, "an executable stack is asked for");
     t_ok(toro_elf_symtab(f, SIZE, &t) && t.count == 5, "symbols");
@@ -138,6 +139,32 @@ static void good(void)
     t_ok(toro_elf_symbol(f, &t, 0x3100, &off) == NULL ||
              strcmp(toro_elf_symbol(f, &t, 0x3100, &off), "data") != 0,
          "data is no function");
+}
+
+/* A program says the version of Torobus that it was linked with. */
+static void version(void)
+{
+    static const struct torobus_note other = {8, 4, 7, "Torobus", 99},
+                                     note = {8, 4, TOROBUS_NOTE_ABI, "Torobus", 12};
+    unsigned char f[SIZE];
+    Elf64_Phdr *p = (void *)(f + 64);
+    struct toro_elf e;
+
+    make(f);
+    memcpy(f + 288, &other, sizeof(other));
+    memcpy(f + 288 + sizeof(other), &note, sizeof(note));
+    p[3] = (Elf64_Phdr){PT_NOTE, PF_R, 288, 288, 288, sizeof(note), sizeof(note), 4};
+    t_ok(toro_elf_parse(f, SIZE, &e) == NULL && e.abi == 0, "a note of another kind");
+    p[3].p_filesz *= 2;
+    t_ok(toro_elf_parse(f, SIZE, &e) == NULL && e.abi == 12, "the version of a program");
+    p[3].p_filesz -= 1;
+    t_ok(toro_elf_parse(f, SIZE, &e) == NULL && e.abi == 0, "a note that is cut");
+    p[3].p_offset = SIZE - 4;
+    t_ok(toro_elf_parse(f, SIZE, &e) == NULL && e.abi == 0, "one behind the end of the file");
+    p[3].p_offset = 288;
+    p[3].p_filesz = 2 * sizeof(note);
+    memset(f + 288, 0xff, 4);
+    t_ok(toro_elf_parse(f, SIZE, &e) == NULL && e.abi == 0, "one with an endless name");
 }
 
 static void wrong(void)
@@ -259,6 +286,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return files(argc, argv);
     good();
+    version();
     wrong();
     hostile();
     return t_done();

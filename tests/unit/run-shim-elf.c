@@ -88,6 +88,42 @@ static void one(unsigned char *good, size_t n, size_t off, unsigned char value, 
     t_ok(!check(copy, n, err) && strstr(err, pattern), "%s: %s", pattern, err);
 }
 
+/** Programs and kernel images that say their version. */
+static void versions(const unsigned char *good, size_t n)
+{
+    struct torobus_note note = {sizeof(TOROBUS_NOTE_NAME), sizeof(uint32_t), TOROBUS_NOTE_ABI,
+                                TOROBUS_NOTE_NAME, TOROBUS_ABI_VERSION};
+    const size_t at = sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr);
+    Elf64_Phdr ph = {.p_type = PT_NOTE, .p_offset = at, .p_filesz = sizeof(note)};
+    unsigned char p[300];
+    char err[512], want[64];
+
+    memcpy(p, good, n);
+    memcpy(p + sizeof(Elf64_Ehdr) + sizeof(ph), &ph, sizeof(ph));
+    memcpy(p + at, &note, sizeof(note));
+    t_ok(check(p, n, err), "a program of this version: %s", err);
+    note.abi = TOROBUS_ABI_VERSION + 6;
+    memcpy(p + at, &note, sizeof(note));
+    snprintf(want, sizeof(want), "ABI %u, this installation has %u", note.abi, TOROBUS_ABI_VERSION);
+    t_ok(!check(p, n, err) && strstr(err, want) && strstr(err, path), "%s", err);
+    t_ok(!shim_elf_kernel(path, err) && strstr(err, "TOROBUS_KERNEL"), "as a kernel: %s", err);
+    memcpy(p + at + 12, "Somebody", 8);
+    t_ok(check(p, n, err) && shim_elf_kernel(path, err), "somebody else's note");
+    for (unsigned i = 0; i < 12; i++) {
+        memcpy(p + at, &note, sizeof(note));
+        p[at + i] = 0xff;
+        if (!check(p, n, err) || !shim_elf_kernel(path, err))
+            t_ok(false, "byte %u of the note damaged: %s", i, err);
+    }
+    ph.p_filesz = UINT64_MAX;
+    memcpy(p + at, &note, sizeof(note));
+    memcpy(p + sizeof(Elf64_Ehdr) + sizeof(ph), &ph, sizeof(ph));
+    t_ok(check(p, n, err) && shim_elf_kernel(path, err), "notes of impossible length");
+    t_ok(shim_elf_kernel("/dev/null", err) && shim_elf_kernel("/", err) &&
+             shim_elf_kernel("/nonexistent", err),
+         "no kernel: that shows when it boots");
+}
+
 int main(int argc, char **argv)
 {
     unsigned char good[300];
@@ -103,6 +139,7 @@ int main(int argc, char **argv)
     t_ok(check(good, n, err), "a good one: %s", err);
     cuts(good, n);
     damage(good, n);
+    versions(good, n);
     one(good, n, 0, 'x', "not an ELF");
     one(good, n, EI_CLASS, ELFCLASS32, "not an x86-64");
     one(good, n, EI_DATA, ELFDATA2MSB, "not an x86-64");

@@ -10,6 +10,9 @@
 #include <toro/mm.h>
 #include <toro/sched.h>
 #include <torobus/boot.h>
+#include <torobus/note.h>
+
+TOROBUS_NOTE_DEFINE(toro_note);
 
 struct toro_bootinfo toro_boot = {.cores = 1, .fs = TORO_FS_RW, .name = "torobus"};
 

@@ -51,8 +51,8 @@ static void join(unsigned guest)
 
     toro_memcpy(&toro_bus.sb, toro_bus.base, sizeof(toro_bus.sb));
     if (toro_bus.sb.magic == TOROBUS_REGION_MAGIC && toro_bus.sb.version != TOROBUS_ABI_VERSION)
-        toro_panic("bus region has ABI version %u, this kernel speaks %u: kernel and host programs "
-                   "are of different builds",
+        toro_panic("the bus region has Torobus ABI %u, this kernel has %u: take the kernel image "
+                   "that was installed with the programs (unset TOROBUS_KERNEL)",
                    toro_bus.sb.version, TOROBUS_ABI_VERSION);
     if (!torobus_superblock_ok(&toro_bus.sb, toro_bus.size))
         toro_panic("bus region of %lu MiB has no valid superblock",

@@ -3,6 +3,8 @@
  * offset in a file can make an access unaligned. */
 #include "elf.h"
 
+#include <torobus/note.h>
+
 #define EHDR_SIZE  64u
 #define PHDR_SIZE  56u
 #define SHDR_SIZE  64u
@@ -14,6 +16,7 @@
 #define EM_X86_64  62u
 #define PT_LOAD    1u
 #define PT_INTERP  3u
+#define PT_NOTE    4u
 #define PT_STACK   0x6474e551u
 #define SHT_SYMTAB 2u
 #define SHT_STRTAB 3u
@@ -91,6 +94,15 @@ static const char *add_segment(const void *file, uint64_t ph, uint64_t size, str
     return NULL;
 }
 
+static uint32_t note_abi(const void *file, uint64_t ph, uint64_t size)
+{
+    uint64_t at = get(file, ph + 8, 8), n = get(file, ph + 32, 8);
+
+    if (n > TOROBUS_NOTES_MAX || !inside(at, n, size))
+        return 0;
+    return torobus_note_find((const char *)file + at, n);
+}
+
 const char *toro_elf_parse(const void *file, uint64_t size, struct toro_elf *out)
 {
     struct toro_elf e = {.align = PAGE};
@@ -110,6 +122,8 @@ const char *toro_elf_parse(const void *file, uint64_t size, struct toro_elf *out
             return "dynamically linked: link with -static-pie";
         if (get(file, ph, 4) == PT_STACK)
             e.exec_stack = (get(file, ph + 4, 4) & TORO_ELF_X) != 0;
+        if (get(file, ph, 4) == PT_NOTE && e.abi == 0)
+            e.abi = note_abi(file, ph, size);
         if (get(file, ph, 4) != PT_LOAD)
             continue;
         why = add_segment(file, ph, size, &e);

@@ -30,6 +30,7 @@ struct toro_elf {
     uint64_t phdr;  /**< the program headers in memory, relative to the load address */
     unsigned phnum;
     bool exec_stack; /**< it wants to run code on its stack (nested functions) */
+    uint32_t abi;    /**< the version of Torobus that it was linked with, 0 if it does not say */
 };
 
 /** A symbol table inside an image's bytes. */

@@ -10,11 +10,13 @@
 #include <toro/errno.h>
 #include <toro/kpmix.h>
 #include <toro/lib.h>
+#include <torobus/note.h>
 
 /* Thread ids: guests number apart, so that file names made from a pid do not meet. */
 #define TID_STRIDE     32768
 #define TID_FIRST      1000
 #define RESUME_LOOK_NS 50000000ull
+#define WHY_MAX        128u
 
 /* Slots keep an ended rank's struct until the next one starts there: whoever still holds the
  * pointer sees a dead rank, never freed memory. */
@@ -120,7 +122,18 @@ void toro_proc_finish(struct toro_proc *p)
     toro_pmix_proc_gone(index);
 }
 
-static int prepare(struct toro_proc *p, const char **why)
+/* A program that is built on other layouts would speak with kernel and peers at cross purposes. */
+static int check_abi(uint32_t abi, char text[WHY_MAX], const char **why)
+{
+    if (abi == 0 || abi == TOROBUS_ABI_VERSION)
+        return 0;
+    toro_snprintf(text, WHY_MAX, TOROBUS_NOTE_WRONG, abi, TOROBUS_ABI_VERSION);
+    *why = text;
+    return -ENOEXEC;
+}
+
+/* why: a text that may be in text. */
+static int prepare(struct toro_proc *p, char text[WHY_MAX], const char **why)
 {
     struct toro_thread *t = toro_current();
     struct toro_start_args a;
@@ -137,6 +150,8 @@ static int prepare(struct toro_proc *p, const char **why)
     if (err != 0)
         return err;
     err = toro_image_get(p->exe, &p->image, why);
+    if (err == 0)
+        err = check_abi(p->image->elf.abi, text, why);
     if (err != 0)
         return err;
     /* From here on the rank's own core does the work, on its own memory. */
@@ -175,8 +190,9 @@ static void rank_main(void *arg)
     struct toro_proc *p = arg;
     struct toro_thread *t = toro_current();
     const char *why = "";
+    char text[WHY_MAX];
     struct torobus_ctl_started started;
-    int err = prepare(p, &why);
+    int err = prepare(p, text, &why);
 
     if (err != 0) {
         uint32_t index = p->index;

@@ -13,6 +13,11 @@
 #include "torobus/ring.h"
 #include "torobus/wakeup.h"
 
+/** *why of a process that is not of its job's version. */
+#define MCA_BTL_TOROBUS_OTHER_ABI                                                                  \
+    "this program was linked with another version of Torobus than this job's: link it again with " \
+    "this installation's mpicc"
+
 /** A way to be on the bus. */
 typedef struct mca_btl_torobus_platform_t {
     /**

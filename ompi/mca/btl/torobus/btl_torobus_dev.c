@@ -23,7 +23,7 @@ static int dev_attach(struct torobus_dev_info *info, const char **why)
     }
     *info = (struct torobus_dev_info){.version = TOROBUS_ABI_VERSION};
     if (0 != ioctl(fd, TOROBUS_IOC_ATTACH, info)) {
-        *why = strerror(errno);
+        *why = EOPNOTSUPP == errno ? MCA_BTL_TOROBUS_OTHER_ABI : strerror(errno);
         close(fd);
         fd = -1;
         return OPAL_ERROR;

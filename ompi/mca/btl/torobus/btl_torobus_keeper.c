@@ -133,8 +133,8 @@ static int keeper_attach(struct torobus_dev_info *info, const char **why)
     unsetenv(VARIABLE);
     nfd = ask(TOROBUS_CTL_PORT, 0, &port, sizeof(port), fd);
     if (2 != nfd || TOROBUS_ABI_VERSION != port.version) {
-        *why = 2 == nfd ? "the job's keeper is from another build"
-                        : "the job's keeper has no port for this process";
+        *why =
+            2 == nfd ? MCA_BTL_TOROBUS_OTHER_ABI : "the job's keeper has no port for this process";
         return OPAL_ERROR;
     }
     rc = mca_btl_torobus_native_map(fd[0], &sb, why);

@@ -64,7 +64,9 @@ int mca_btl_torobus_native_map(int fd, struct torobus_superblock *sb, const char
     native.base = base;
     memcpy(&native.sb, base, sizeof(native.sb));
     if (!torobus_superblock_ok(&native.sb, (uint64_t)st.st_size)) {
-        *why = "the region's superblock does not make sense";
+        *why = TOROBUS_REGION_MAGIC == native.sb.magic && TOROBUS_ABI_VERSION != native.sb.version
+                   ? MCA_BTL_TOROBUS_OTHER_ABI
+                   : "the region's superblock does not make sense";
         munmap(base, (size_t)st.st_size);
         return OPAL_ERROR;
     }

@@ -6,7 +6,11 @@
 #include "opal/constants.h"
 #include "opal/mca/base/mca_base_var.h"
 
+#include <torobus/note.h>
+
 #include "pmix_toro.h"
+
+TOROBUS_NOTE_DEFINE(pmix_toro_note);
 
 const char *opal_pmix_toro_component_version_string =
     "OPAL toro pmix MCA component version " OPAL_VERSION;
