@@ -343,7 +343,7 @@ void part_death(const char *how)
         found("abort one", "%s", result(opal_pmix.abort(9, "enough of it", &one)));
         OPAL_LIST_DESTRUCT(&one);
     }
-    for (int i = 0; i < 60 && !seen[0] && !seen[1]; i++)
+    for (int i = 0; i < 30 && !seen[0] && !seen[1]; i++)
         let_pass(0.1);
     let_pass(0.5);
     found("death", "handler %s, of %u: %s",
