@@ -118,8 +118,7 @@ void proxy_pmix_message(struct proxy *p, void *body, uint32_t len);
 
 #define SHIM_PMIX_WHY 320u
 /**
- * Why there is no PMIx session with the launcher, in a line for the user; it names both versions if
- * they differ.
+ * Why there is no PMIx session with the launcher, in a line for the user that names both versions.
  *
  * @param rc what PMIx_Init() said
  */

@@ -117,20 +117,21 @@ static void put_nodeid(struct preq *r)
 
 void proxy_pmix_why(int rc, char text[SHIM_PMIX_WHY])
 {
-    /* "OpenPMIx 3.2.3, repo ..." */
+    /* "OpenPMIx 4.2.2, repo ..." */
     const char *mine = PMIx_Get_version(), *theirs = getenv("PMIX_VERSION");
+    /* Open MPI 4.1 and Slurm */
+    bool known = !theirs || strncmp(theirs, "3.", 2) == 0 || strncmp(theirs, "4.", 2) == 0;
     int n;
 
     mine += strcspn(mine, "0123456789");
     n = (int)strcspn(mine, ", ");
-    if (theirs && (strncmp(theirs, mine, (size_t)n) != 0 || theirs[n] != '\0'))
-        snprintf(text, SHIM_PMIX_WHY,
-                 "the launcher's PMIx %.40s does not get on with this installation's %.*s (%s): "
-                 "start the job with this installation's mpirun, or an mpirun of Open MPI 4.1",
-                 theirs, n < 40 ? n : 40, mine, PMIx_Error_string(rc));
-    else
-        snprintf(text, SHIM_PMIX_WHY, "the launcher's PMIx server does not answer: %s",
-                 PMIx_Error_string(rc));
+    snprintf(text, SHIM_PMIX_WHY,
+             "the launcher's PMIx server (version %.40s, this program's is %.*s) does not answer: "
+             "%s%s",
+             theirs ? theirs : "unknown", n < 40 ? n : 40, mine, PMIx_Error_string(rc),
+             known ? ""
+                   : "; 3 and 4 are known to work: start the job with this "
+                     "installation's mpirun");
 }
 
 bool proxy_pmix_early;

@@ -103,7 +103,7 @@ void run_job(struct proxy_job *job, const struct run_options *o)
 
     memset(job, 0, sizeof(*job));
     find_program(o->app[0], exe);
-    if (!o->native && !shim_elf_check(exe, err))
+    if (!(o->native ? shim_elf_native(exe, err) : shim_elf_check(exe, err)))
         shim_die(SHIM_EXIT_NOEXEC, "%s", err);
     if (!getcwd(cwd, sizeof(cwd)))
         shim_die(SHIM_EXIT_FAIL, "the current directory is gone (%s): change to one that is there",

@@ -121,24 +121,40 @@ bool shim_elf_check(const char *path, char err[512])
     return !why;
 }
 
-bool shim_elf_kernel(const char *path, char err[512])
+/** The version that a file names in a note if it is another than ours, else 0. */
+static uint32_t file_abi(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     uint32_t abi = 0;
     Elf64_Ehdr eh;
 
     if (fd < 0)
-        return true;
+        return 0;
     if (read_at(fd, &eh, sizeof(eh), 0) && memcmp(eh.e_ident, ELFMAG, SELFMAG) == 0 &&
         eh.e_ident[EI_CLASS] == ELFCLASS64 && eh.e_phentsize == sizeof(Elf64_Phdr) &&
         eh.e_phnum <= 256 && eh.e_phoff <= INT64_MAX / 2)
         (void)check_phdrs(fd, &eh, 0, &abi);
     close(fd);
-    if (abi == 0 || abi == TOROBUS_ABI_VERSION)
-        return true;
-    snprintf(err, 512,
-             "the kernel image %.300s has Torobus ABI %u, these programs have %u: take the image "
-             "that was installed with them (unset TOROBUS_KERNEL)",
-             path, abi, TOROBUS_ABI_VERSION);
-    return false;
+    return abi == TOROBUS_ABI_VERSION ? 0 : abi;
+}
+
+bool shim_elf_native(const char *path, char err[512])
+{
+    uint32_t abi = file_abi(path);
+
+    if (abi != 0)
+        snprintf(err, 512, "%.300s " TOROBUS_NOTE_WRONG, path, abi, TOROBUS_ABI_VERSION);
+    return abi == 0;
+}
+
+bool shim_elf_kernel(const char *path, char err[512])
+{
+    uint32_t abi = file_abi(path);
+
+    if (abi != 0)
+        snprintf(err, 512,
+                 "the kernel image %.300s has Torobus ABI %u, these programs have %u: take the "
+                 "image that was installed with them (unset TOROBUS_KERNEL)",
+                 path, abi, TOROBUS_ABI_VERSION);
+    return abi == 0;
 }

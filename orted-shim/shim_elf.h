@@ -17,6 +17,9 @@
  */
 bool shim_elf_check(const char *path, char err[512]);
 
+/** The same for a program that runs on the host itself: only the version counts, if it says one. */
+bool shim_elf_native(const char *path, char err[512]);
+
 /**
  * Check that a kernel image is of the same version as this program, if it says its version.
  *

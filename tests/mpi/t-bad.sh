@@ -82,9 +82,20 @@ refuses any "the same, under mpirun" \
 refuses 1 "a kernel image of another version" \
     "other.elf has Torobus ABI 7, these programs have 1: take the image*unset TOROBUS_KERNEL" \
     env TOROBUS_KERNEL="$PWD/other.elf" "$bin/toro-run" -n 1 "$hello"
+# the program changes when the host has looked at it already: then the kernel says so
+cp "$hello" changes
+printf '#!/bin/sh\ncase $* in *-version*) ;; *) cp "%s/other" "%s/changes" ;; esac\nexec %s "$@"\n' \
+    "$PWD" "$PWD" "${TOROBUS_QEMU:-qemu-system-x86_64}" >qemu-and-change
+chmod +x qemu-and-change
+refuses any "a program that is exchanged" \
+    "changes: was linked with Torobus ABI 7, this installation has 1: link it again" \
+    env TOROBUS_QEMU="$PWD/qemu-and-change" "$bin/toro-run" -n 1 ./changes
+refuses any "on the host itself" \
+    "other was linked with Torobus ABI 7, this installation has 1: link it again" \
+    mpi -np 1 --host "$(uname -n):1" ./other : -np 1 --host vm0:1 "$hello"
 # a launcher that listens at a port of nobody
 refuses any "a launcher's PMIx of another version" \
-    "the launcher's PMIx 99.1.0 does not get on with this installation's *.*start the job with" \
+    "PMIx server (version 99.1.0, this program's is *.*) does not answer*start the job with" \
     env PMIX_NAMESPACE=1 PMIX_RANK=0 PMIX_VERSION=99.1.0 PMIX_SECURITY_MODE=native \
     PMIX_SERVER_URI2="1.0;tcp4://127.0.0.1:1" PMIX_SERVER_URI3="1.0;tcp4://127.0.0.1:1" \
     "$bin/toro-run" "$hello"

@@ -107,6 +107,7 @@ static void versions(const unsigned char *good, size_t n)
     snprintf(want, sizeof(want), "ABI %u, this installation has %u", note.abi, TOROBUS_ABI_VERSION);
     t_ok(!check(p, n, err) && strstr(err, want) && strstr(err, path), "%s", err);
     t_ok(!shim_elf_kernel(path, err) && strstr(err, "TOROBUS_KERNEL"), "as a kernel: %s", err);
+    t_ok(!shim_elf_native(path, err) && strstr(err, want), "on the host itself: %s", err);
     memcpy(p + at + 12, "Somebody", 8);
     t_ok(check(p, n, err) && shim_elf_kernel(path, err), "somebody else's note");
     for (unsigned i = 0; i < 12; i++) {
