@@ -3,6 +3,7 @@
 #
 #   slurm_start     munged, slurmctld, slurmd; false with the reason in $slurm_why
 #   slurm CMD...    a Slurm command (srun, salloc, sinfo) that talks to them, under the time limit
+#   slurm_evidence  what the daemons have logged of late, as diagnosis
 #   slurm_stop      all of them end (also at the end of the test)
 # shellcheck shell=sh
 
@@ -35,6 +36,14 @@ slurm_stop()
 }
 cleanup_fn slurm_stop
 
+slurm_evidence()
+{
+    for slurm_log in slurmd slurmctld; do
+        diag "$slurm_log: $(grep -aiE 'error|fatal|fail|abort|timed out' "$slurm_dir/$slurm_log.log" |
+            grep -v ' state file\| state save file' | tail -n 8)"
+    done
+}
+
 slurm_conf()
 {
     slurm_host=$(uname -n)
@@ -50,6 +59,7 @@ AuthInfo=socket=$slurm_dir/munge.socket
 CredType=cred/munge
 StateSaveLocation=$slurm_dir/state
 SlurmdSpoolDir=$slurm_dir/spool
+TmpFS=$slurm_dir/tmp
 SlurmctldPidFile=$slurm_dir/slurmctld.pid
 SlurmdPidFile=$slurm_dir/slurmd.pid
 SlurmctldLogFile=$slurm_dir/slurmctld.log
@@ -84,7 +94,7 @@ slurm_start()
         slurm_why="slurmd wants to be root"
         return 1
     fi
-    mkdir -p "$slurm_dir/state" "$slurm_dir/spool" || return 1
+    mkdir -p "$slurm_dir/state" "$slurm_dir/spool" "$slurm_dir/tmp" || return 1
     slurm_conf
     dd if=/dev/urandom of="$slurm_dir/key" bs=1024 count=1 2>/dev/null
     chmod 600 "$slurm_dir/key"

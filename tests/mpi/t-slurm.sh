@@ -11,7 +11,7 @@ case $(srun --mpi=list 2>&1) in
 *) skip_all "this Slurm has no PMIx plugin" ;;
 esac
 
-# Now and then Slurm itself does not get a step off the ground ("launch failed"): once more then.
+# When Slurm itself does not get a step off the ground: once more, and its logs say why.
 step() # RANKS CMD...
 {
     step_n=$1
@@ -19,7 +19,11 @@ step() # RANKS CMD...
     for step_try in 1 2 3; do
         tap_capture slurm srun --mpi=pmix -n "$step_n" "$bin/toro-run" "$@"
         case $out in
-        *"aborted before step completely launched"*) diag "try $step_try: $out" ;;
+        *"aborted before step completely launched"* | *"srun: error: Task launch for "*failed* | \
+            *"srun: error: Application launch failed"* | *"srun: error: Unable to create step"*)
+            diag "try $step_try: $out"
+            slurm_evidence
+            ;;
         *) return ;;
         esac
     done
