@@ -4,7 +4,7 @@
 #
 #   config/overlay.sh [--refresh] DIR
 #
-# Adds DIR/opal/mca/{btl,installdirs}/torobus and DIR/opal/mca/pmix/toro; nothing that Open MPI
+# Adds DIR/opal/mca/{btl,installdirs}/torobus, DIR/opal/mca/pmix/toro and DIR/ompi/mca/osc/torobus; nothing that Open MPI
 # ships is touched, except that its own autogen.pl regenerates autotools output. Only files that
 # differ are written, so a build of DIR remakes only what changed. With --refresh a tree that would need autogen.pl is
 # an error instead of two minutes of work.
@@ -46,6 +46,7 @@ esac
 btl=$tree/opal/mca/btl/torobus
 pmix=$tree/opal/mca/pmix/toro
 dirs=$tree/opal/mca/installdirs/torobus # makes --am work, see installdirs_torobus.c
+osc=$tree/ompi/mca/osc/torobus
 changed=0
 
 put() # FILE TARGET-DIRECTORY
@@ -81,6 +82,7 @@ sync_dir "$ours/ompi/mca/btl/torobus" "$btl"
 sync_dir "$ours/unikernel/uapi/torobus" "$btl/uapi/torobus"
 sync_dir "$ours/opal/mca/pmix/toro" "$pmix"
 sync_dir "$ours/opal/mca/installdirs/torobus" "$dirs"
+sync_dir "$ours/ompi/mca/osc/torobus" "$osc"
 [ $changed -eq 0 ] || echo "$me: $changed file(s) of the components brought up to date in $tree"
 
 # --- autotools output, when it is older than what it is made of ---------------------------------
@@ -89,12 +91,13 @@ digest()
     cat "$@" | sha256sum | cut -d' ' -f1
 }
 stamp=$btl/.autogen-stamp
-want_configure=$(digest "$btl/configure.m4" "$pmix/configure.m4" "$dirs/configure.m4")
-want_makefile=$(digest "$btl/Makefile.am" "$pmix/Makefile.am" "$dirs/Makefile.am")
+want_configure=$(digest "$btl/configure.m4" "$pmix/configure.m4" "$dirs/configure.m4" "$osc/configure.m4")
+want_makefile=$(digest "$btl/Makefile.am" "$pmix/Makefile.am" "$dirs/Makefile.am" "$osc/Makefile.am")
 have_configure=
 have_makefile=
 if [ -r "$stamp" ] && [ -x "$tree/configure" ] && [ -r "$btl/Makefile.in" ] &&
-    [ -r "$pmix/Makefile.in" ] && [ -r "$dirs/Makefile.in" ]; then
+    [ -r "$pmix/Makefile.in" ] && [ -r "$dirs/Makefile.in" ] &&
+    [ -r "$osc/Makefile.in" ]; then
     read -r have_configure have_makefile <"$stamp"
 fi
 
@@ -108,7 +111,7 @@ if [ "$have_configure" != "$want_configure" ]; then
 elif [ "$have_makefile" != "$want_makefile" ]; then
     echo "$me: a Makefile.am of the components changed; running automake for it in $tree"
     (cd "$tree" && automake --foreign opal/mca/btl/torobus/Makefile opal/mca/pmix/toro/Makefile \
-        opal/mca/installdirs/torobus/Makefile 9>&-) || fail "automake failed in $tree; its messages are above"
+        opal/mca/installdirs/torobus/Makefile ompi/mca/osc/torobus/Makefile 9>&-) || fail "automake failed in $tree; its messages are above"
 fi
 echo "$want_configure $want_makefile" >"$stamp.new"
 cmp -s "$stamp.new" "$stamp" || cp "$stamp.new" "$stamp"

@@ -39,7 +39,7 @@ done >"$tmp/gone"
 is "$(cat "$tmp/gone")" "" "no list names a test that is not there"
 
 for pair in orted-shim:orted-shim/local.mk ompi/mca/btl/torobus:ompi/mca/btl/torobus/Makefile.am \
-    opal/mca/pmix/toro:opal/mca/pmix/toro/Makefile.am; do
+    ompi/mca/osc/torobus:ompi/mca/osc/torobus/Makefile.am opal/mca/pmix/toro:opal/mca/pmix/toro/Makefile.am; do
     dir=${pair%%:*}
     for f in "$dir"/*.[ch]; do
         listed "${f##*/}" "${pair#*:}" || listed "$f" "${pair#*:}" || echo "$f"

@@ -282,6 +282,49 @@ static void test_sync(int flavor)
     free_window(flavor, win, base);
 }
 
+/* Memory that comes and goes while the window stays: each round all attach another piece, write
+ * into the next rank's, add to rank 0's, and read both. */
+static void test_dynamic(void)
+{
+    enum { COUNT = 1000, ROUNDS = 3 };
+    int mine[COUNT], back[COUNT], one = 1, old, *piece;
+    MPI_Aint here, *at = malloc((size_t)size * sizeof(*at));
+    MPI_Win win;
+
+    MPI_Win_create_dynamic(MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    for (int r = 0; r < ROUNDS; r++) {
+        piece = calloc(COUNT + 1, sizeof(int));
+        MPI_Win_attach(win, piece, (COUNT + 1) * sizeof(int));
+        MPI_Get_address(piece, &here);
+        MPI_Allgather(&here, 1, MPI_AINT, at, 1, MPI_AINT, MPI_COMM_WORLD);
+        for (int i = 0; i < COUNT; i++)
+            mine[i] = rank * 1000 + r * 100 + i;
+        MPI_Win_lock_all(0, win);
+        MPI_Put(mine, COUNT, MPI_INT, next, at[next], COUNT, MPI_INT, win);
+        MPI_Fetch_and_op(&one, &old, MPI_INT, 0, at[0] + COUNT * (int)sizeof(int), MPI_SUM, win);
+        MPI_Win_flush_all(win);
+        MPI_Get(back, COUNT, MPI_INT, next, at[next], COUNT, MPI_INT, win);
+        MPI_Win_unlock_all(win);
+        if (old < 0 || old >= size)
+            fail("dynamic, fetched", old, size);
+        if (memcmp(mine, back, sizeof(mine)) != 0)
+            fail("dynamic, read back", back[0], mine[0]);
+        MPI_Barrier(MPI_COMM_WORLD);
+        for (int i = 0; i < COUNT; i++)
+            if (piece[i] != prev * 1000 + r * 100 + i)
+                fail("dynamic, put", piece[i], prev * 1000 + r * 100 + i);
+        if (piece[COUNT] != (rank == 0 ? size : 0))
+            fail("dynamic, counted", piece[COUNT], rank == 0 ? size : 0);
+        MPI_Barrier(MPI_COMM_WORLD);
+        MPI_Win_detach(win, piece);
+        free(piece);
+    }
+    MPI_Win_free(&win);
+    free(at);
+    if (rank == 0)
+        printf("btl-rma: dynamic ok\n");
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -313,6 +356,7 @@ int main(int argc, char **argv)
                 printf("btl-rma: %s, %s ok\n", name, test[i].name);
         }
     }
+    test_dynamic();
     if (rank == 0)
         printf("btl-rma: all right, %d ranks\n", size);
     MPI_Finalize();

@@ -11,7 +11,7 @@ mkdir -p "$tmp/t/opal/mca/btl/torobus/uapi" "$tmp/t/config" "$tmp/b"
 cp -R "$TORO_SRC/unikernel/uapi/torobus" "$tmp/t/opal/mca/btl/torobus/uapi/"
 cp "$TORO_SRC/config/config.guess" "$TORO_SRC/config/config.sub" "$TORO_SRC/config/install-sh" \
     "$tmp/t/config/"
-for m in ompi/mca/btl/torobus opal/mca/installdirs/torobus opal/mca/pmix/toro; do
+for m in ompi/mca/btl/torobus opal/mca/installdirs/torobus opal/mca/pmix/toro ompi/mca/osc/torobus; do
     printf 'm4_include([%s])\n' "$TORO_SRC/$m/configure.m4"
 done >"$tmp/t/includes"
 cat - "$tmp/t/includes" >"$tmp/t/configure.ac" <<'END'
@@ -26,7 +26,8 @@ AC_PROG_CC
 MCA_opal_btl_torobus_CONFIG([btl=yes], [btl=no])
 MCA_opal_installdirs_torobus_CONFIG([dirs=yes], [dirs=no])
 MCA_opal_pmix_toro_CONFIG([pmix=yes], [pmix=no])
-echo "built: $btl $dirs $pmix $torobus_CPPFLAGS"
+MCA_ompi_osc_torobus_CONFIG([osc=yes], [osc=no])
+echo "built: $btl $dirs $pmix $osc $torobus_CPPFLAGS"
 AC_OUTPUT
 END
 generate()
@@ -45,15 +46,15 @@ built()
 }
 
 runs "no option" conf
-is "$(built)" 'yes yes yes -I$(top_srcdir)/opal/mca/btl/torobus/uapi' "no option: all are built"
+is "$(built)" 'yes yes yes yes -I$(top_srcdir)/opal/mca/btl/torobus/uapi' "no option: all are built"
 runs "--with-torobus" conf --with-torobus
-is "$(built)" 'yes yes yes -I$(top_srcdir)/opal/mca/btl/torobus/uapi' "--with-torobus: likewise"
+is "$(built)" 'yes yes yes yes -I$(top_srcdir)/opal/mca/btl/torobus/uapi' "--with-torobus: likewise"
 runs "--without-torobus" conf --without-torobus
-is "$(built)" "no no no " "--without-torobus leaves all out"
+is "$(built)" "no no no no " "--without-torobus leaves all out"
 mkdir -p "$tmp/p/include"
 cp -R "$TORO_SRC/unikernel/uapi/torobus" "$tmp/p/include/"
 runs "--with-torobus=DIR" conf --with-torobus="$tmp/p"
-is "$(built)" "yes yes yes -I$tmp/p/include" "--with-torobus=DIR takes DIR/include"
+is "$(built)" "yes yes yes yes -I$tmp/p/include" "--with-torobus=DIR takes DIR/include"
 
 fails "DIR without headers stops" conf --with-torobus="$tmp/b"
 like "$out" "*error: --with-torobus was given, but there is no $tmp/b/include/torobus/abi.h*" \
@@ -74,7 +75,7 @@ like "$out" "*do not compile*" "... with the reason"
 other="--build=x86_64-linux-gnu --host=aarch64-linux-gnu CC=$CC"
 # shellcheck disable=SC2086 # two words
 runs "another machine, no option" conf $other
-is "$(built)" "no no no " "... leaves all out"
+is "$(built)" "no no no no " "... leaves all out"
 # shellcheck disable=SC2086
 fails "another machine, asked for" conf $other --with-torobus
 like "$out" "*runs on x86-64 Linux only*" "... stops with the reason"

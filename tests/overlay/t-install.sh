@@ -32,7 +32,7 @@ for program in toro-rsh orted-shim toro-run toro-info; do
     like "$out" "*Usage: $program*" "... says how to use it"
     runs "$program --version" clean "$p/bin/$program" --version
 done
-for component in 'btl: torobus' 'pmix: toro' 'installdirs: torobus'; do
+for component in 'btl: torobus' 'osc: torobus' 'pmix: toro' 'installdirs: torobus'; do
     is "$(clean "$p/bin/ompi_info" | grep -c "MCA $component ")" 1 "Open MPI has $component"
 done
 

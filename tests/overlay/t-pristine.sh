@@ -21,7 +21,7 @@ regenerated="$regenerated|config/opal_get_version\\.sh~?"
 regenerated="$regenerated|(opal/include/opal_config|$romio/adio/include/romioconf)\\.h\\.in~?"
 regenerated="$regenerated|$libevent/config\\.h\\.in~?|$pmix/src/include/pmix_config\\.h\\.in~?"
 regenerated="$regenerated|(opal|orte|ompi|oshmem)/include/(opal|orte|ompi|oshmem)/frameworks\\.h)\$"
-added='^(opal/mca/btl/torobus|opal/mca/installdirs/torobus|opal/mca/pmix/toro)$'
+added='^(ompi/mca/osc/torobus|opal/mca/btl/torobus|opal/mca/installdirs/torobus|opal/mca/pmix/toro)$'
 
 compare() # PRISTINE TREE: lines "changed|new|gone PATH", sorted
 {
@@ -71,7 +71,7 @@ case $OMPI_PRISTINE in
 esac
 compare "$tmp/pristine" "$TORO_OMPI_SOURCE" >"$tmp/all"
 # A comparison that sees nothing has not looked: the overlay must be there.
-is "$(grep -c -E 'new (opal/mca/btl/torobus|opal/mca/pmix/toro)$' "$tmp/all")" 2 \
+is "$(grep -c -E 'new (opal/mca/btl/torobus|opal/mca/pmix/toro|ompi/mca/osc/torobus)$' "$tmp/all")" 3 \
     "the components are in the tree"
 is "$(verdict <"$tmp/all")" "" "nothing else of Open MPI differs"
 done_testing
