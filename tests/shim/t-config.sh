@@ -50,7 +50,7 @@ tap_capture env TOROBUS_CONFIG=/nonexistent "$run" -n 1 "$app"
 like "$out" "*TOROBUS_CONFIG=/nonexistent: No such file*" "a file that was named must be there"
 echo 'mem = lots' >bad.conf
 tap_capture env TOROBUS_CONFIG="$tmp/bad.conf" "$run" -n 1 "$app"
-like "$out" "*TOROBUS_MEM lots is impossible*" "a wrong value is refused"
+like "$out" "*TOROBUS_MEM=lots is impossible*" "a wrong value is refused"
 
 for s in keep local; do
     echo "$s = lots" >bad.conf
