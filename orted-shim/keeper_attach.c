@@ -9,24 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define BOOT_TIMEOUT_S 60
-
-/** QEMU wants some dozens, and one per open file of its ranks. */
-static bool enough_descriptors(char err[512])
-{
-    struct rlimit lim;
-
-    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_max >= SHIM_NOFILE_LEAST)
-        return true;
-    snprintf(err, 512,
-             "a process may open %llu files only (ulimit -Hn), but a guest needs at least %d, 1024 "
-             "for programs with many files: raise the limit",
-             (unsigned long long)lim.rlim_max, SHIM_NOFILE_LEAST);
-    return false;
-}
 
 /** Make the region, once: all that Linux processes need. */
 static bool get_region(struct keeper *k, char err[512])
@@ -48,7 +33,7 @@ static bool get_ready(struct keeper *k, char err[512])
         snprintf(err, 512, "%s", k->accel_reason);
         return false;
     }
-    if (!enough_descriptors(err) || !get_region(k, err))
+    if (!shim_path_nofile(err) || !get_region(k, err))
         return false;
     shim_host_caches(k->caches);
     if (!shim_pool_name(k->pool))

@@ -7,6 +7,7 @@
 #include "shim_attach.h"
 #include "shim_job.h"
 #include "shim_msg.h"
+#include "shim_path.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -290,10 +291,14 @@ static void reap_keeper(pid_t pid)
 
 int run_alone(const struct run_options *o, struct proxy_job *job)
 {
-    struct alone a = {.o = o, .base = event_base_new(), .keeper = -1};
+    struct alone a = {.o = o, .keeper = -1};
     struct family_job *j;
-    char msg[256];
+    char msg[256], err[512];
 
+    /* before something fails for it that cannot say why */
+    if (!shim_path_nofile(err))
+        shim_die(SHIM_EXIT_FAIL, "%s", err);
+    a.base = event_base_new();
     if (!shim_job_key_random(job->key))
         shim_die(SHIM_EXIT_FAIL, "no random bytes: %s", strerror(errno));
     random_transports(a.transports);

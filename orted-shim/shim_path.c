@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -293,4 +294,17 @@ void shim_path_firmware(const char *qemu, char path[SHIM_PATH_MAX])
     snprintf(path, SHIM_PATH_MAX, "/usr/share/qemu/qboot.rom");
     if (access(path, R_OK) != 0)
         path[0] = '\0';
+}
+
+bool shim_path_nofile(char err[512])
+{
+    struct rlimit lim;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_max >= SHIM_NOFILE_LEAST)
+        return true;
+    snprintf(err, 512,
+             "a process may open %llu files only (ulimit -Hn), but a guest needs at least %d, 1024 "
+             "for programs with many files: raise the limit",
+             (unsigned long long)lim.rlim_max, SHIM_NOFILE_LEAST);
+    return false;
 }

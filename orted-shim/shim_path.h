@@ -48,6 +48,10 @@ bool shim_path_qemu(char path[SHIM_PATH_MAX], int *version, char err[512]);
  */
 void shim_path_firmware(const char *qemu, char path[SHIM_PATH_MAX]);
 
+/** Whether this process may open as many files as a guest needs: QEMU wants some dozens, and one
+ * per open file of its ranks. @return false with a line for the user. */
+bool shim_path_nofile(char err[512]);
+
 /** The directory for remembered facts ($XDG_CACHE_HOME/torobus), made on demand. */
 bool shim_path_cache_dir(char dir[SHIM_PATH_MAX]);
 

@@ -88,6 +88,9 @@ refuses 2 '*half.conf:1: "mem" is no setting: write NAME = VALUE' env TOROBUS_CO
 refuses 126 '*/ls is dynamically linked*mpicc -static-pie' "$run" -n 1 "$(command -v ls)"
 refuses 1 '*10 files only (ulimit -Hn)*raise the limit' sh -c 'ulimit -n 10; exec "$@"' sh "$run" \
     -n 1 "$hello"
+# and when hardly one is left for it to begin with
+refuses 1 '*10 files only (ulimit -Hn)*raise the limit' sh -c 'exec 4<&0 5<&0 6<&0 7<&0 8<&0
+    ulimit -n 10; exec "$@"' sh "$run" -n 1 "$hello"
 # a device that cannot be opened, whoever one is
 mkdir nodev
 if unshare -m true 2>/dev/null; then
