@@ -21,6 +21,18 @@ def die_with_parent(parent):
         os._exit(128 + signal.SIGTERM)
 
 
+def environment(pid):
+    """A process's environment as it is in /proc. In the middle of execve() it is empty: look again."""
+    for _ in range(10):
+        with open("/proc/%s/environ" % pid, "rb") as file:
+            data = file.read()
+        if data:
+            break
+        os.readlink("/proc/%s/exe" % pid)  # an error for kernel threads and zombies
+        time.sleep(0.001)
+    return data
+
+
 def tagged(tag):
     """Processes with that tag in their environment: all that a run started, daemons included."""
     needle = ("%s=%s" % (TAG, tag)).encode()
@@ -29,9 +41,8 @@ def tagged(tag):
         if not name.isdigit():
             continue
         try:
-            with open("/proc/%s/environ" % name, "rb") as file:
-                if any(v.startswith(needle) for v in file.read().split(b"\0")):
-                    pids.append(int(name))
+            if any(v.startswith(needle) for v in environment(name).split(b"\0")):
+                pids.append(int(name))
         except OSError:
             pass
     return [pid for pid in pids if pid != os.getpid()]
