@@ -223,6 +223,7 @@ mpi_programs = \
     mpi/btl-fair \
     mpi/btl-ports \
     mpi/btl-pvars \
+    mpi/btl-pairs \
     mpi/btl-rma \
     mpi/btl-spawn \
     mpi/btl-threads \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* osc/torobus: who makes windows of MPI_Win_create_dynamic that span guests.
+/* osc/torobus: who makes the windows that osc/rdma of Open MPI 4.1 would make for btl/torobus.
  *
- * osc/rdma of Open MPI 4.1 up to 4.1.4 wants them, as btl/torobus can put and get, and then waits
- * for ever at the first access to a rank of another node: it takes the lock of that rank's list of
- * regions for itself alone, and then once more to share it (open-mpi/ompi issue 10328, mended in
- * 4.1.5). This component outbids it for these windows and hands them to osc/pt2pt, which works with
- * messages. It makes no window of its own, and leaves all others to who made them before. */
+ * Windows of MPI_Win_create_dynamic that span guests go to osc/pt2pt, which works with messages:
+ * osc/rdma up to 4.1.4 waits for ever at the first access to a rank of another node, as it takes
+ * the lock of that rank's list of regions for itself alone, and then once more to share it
+ * (open-mpi/ompi issue 10328, mended in 4.1.5). All others go to osc/rdma, and their accumulating
+ * operations then work in place: osc_torobus_accumulate.c. */
 #include "ompi_config.h"
 
 #include "ompi/communicator/communicator.h"
@@ -14,6 +14,7 @@
 #include "ompi/version.h"
 #include "opal/mca/hwloc/hwloc-internal.h"
 #include "opal/util/output.h"
+#include "osc_torobus.h"
 
 #include <string.h>
 
@@ -52,19 +53,28 @@ static int finalize(void)
     return OMPI_SUCCESS;
 }
 
+/* Whether osc/rdma would hang: all ranks give the same answer. */
+static bool for_messages(struct ompi_communicator_t *comm, int flavor)
+{
+    return flavor == MPI_WIN_FLAVOR_DYNAMIC && spans_nodes(comm);
+}
+
+/* One more than osc/rdma, whenever it bids and there is something to do. */
 static int query(struct ompi_win_t *win, void **base, size_t size, int disp_unit,
                  struct ompi_communicator_t *comm, struct opal_info_t *info, int flavor)
 {
-    ompi_osc_base_component_t *rdma, *pt2pt;
+    ompi_osc_base_component_t *rdma = component("rdma"), *pt2pt;
     int theirs;
 
-    if (flavor != MPI_WIN_FLAVOR_DYNAMIC || !spans_nodes(comm))
+    if (rdma == NULL)
         return -1;
-    rdma = component("rdma");
-    pt2pt = component("pt2pt");
-    if (rdma == NULL || pt2pt == NULL ||
-        pt2pt->osc_query(win, base, size, disp_unit, comm, info, flavor) < 0)
+    if (for_messages(comm, flavor)) {
+        pt2pt = component("pt2pt");
+        if (pt2pt == NULL || pt2pt->osc_query(win, base, size, disp_unit, comm, info, flavor) < 0)
+            return -1;
+    } else if (flavor == MPI_WIN_FLAVOR_DYNAMIC) {
         return -1;
+    }
     theirs = rdma->osc_query(win, base, size, disp_unit, comm, info, flavor);
     return theirs < 0 ? -1 : theirs + 1;
 }
@@ -73,13 +83,18 @@ static int select_window(struct ompi_win_t *win, void **base, size_t size, int d
                          struct ompi_communicator_t *comm, struct opal_info_t *info, int flavor,
                          int *model)
 {
-    ompi_osc_base_component_t *pt2pt = component("pt2pt");
+    const bool messages = for_messages(comm, flavor);
+    ompi_osc_base_component_t *maker = component(messages ? "pt2pt" : "rdma");
+    int rc;
 
-    if (pt2pt == NULL)
+    if (maker == NULL)
         return OMPI_ERR_NOT_SUPPORTED;
     opal_output_verbose(10, ompi_osc_base_framework.framework_output,
-                        "osc/torobus: a dynamic window over several guests goes to osc/pt2pt");
-    return pt2pt->osc_select(win, base, size, disp_unit, comm, info, flavor, model);
+                        "osc/torobus: the window goes to osc/%s", messages ? "pt2pt" : "rdma");
+    rc = maker->osc_select(win, base, size, disp_unit, comm, info, flavor, model);
+    if (rc == OMPI_SUCCESS && !messages)
+        ompi_osc_torobus_in_place(win);
+    return rc;
 }
 
 ompi_osc_base_component_t mca_osc_torobus_component = {
