@@ -361,15 +361,27 @@ static void times(void)
 /* --- user threads
  * --------------------------------------------------------------------------------*/
 static _Atomic bool stop_spinning, other_ran, kernel_ran;
-static _Atomic uint64_t other_after, kernel_after, spin_began;
+static _Atomic uint64_t other_after, kernel_after, spin_began, longest_wait;
+static struct toro_waitq helpers;
+static _Atomic bool may_help;
+static _Atomic unsigned helped;
 
 static void user_spin(void *arg)
 {
     struct arch_frame f = {.cs = 0x33};
 
     spin_began = arch_now_ns();
-    while (!stop_spinning)
+    while (!stop_spinning) {
+        struct toro_core *c = toro_core_self();
+
         host_interrupts(&f);
+        if (c->fresh != 0) {
+            const uint64_t now = arch_now_ns(), wait = c->guard_at > now ? c->guard_at - now : 0;
+
+            if (wait > longest_wait)
+                longest_wait = wait;
+        }
+    }
     if (atomic_fetch_sub(&running, 1) == 1)
         toro_wake(&all_done, UINT_MAX);
     toro_thread_exit();
@@ -380,6 +392,19 @@ static void user_other(void *arg)
 {
     other_after = arch_now_ns();
     other_ran = true;
+    if (atomic_fetch_sub(&running, 1) == 1)
+        toro_wake(&all_done, UINT_MAX);
+    toro_thread_exit();
+    (void)arg;
+}
+
+/* Waits, again and again. */
+static void user_helper(void *arg)
+{
+    for (int i = 0; i < 20; i++) {
+        (void)toro_wait_event(&helpers, atomic_exchange(&may_help, false), UINT64_MAX, false);
+        helped++;
+    }
     if (atomic_fetch_sub(&running, 1) == 1)
         toro_wake(&all_done, UINT_MAX);
     toro_thread_exit();
@@ -417,6 +442,18 @@ static void users(void)
         nap(MS);
     t_ok(other_after - t0 >= 9 * MS, "another user thread after the guard time: %llu us",
          (unsigned long long)(other_after - t0) / 1000);
+    running++;
+    toro_thread_ready(toro_thread_new("helper", 1, (struct toro_proc *)proc, user_helper, NULL));
+    for (unsigned i = 0; i < 20; i++) {
+        nap(MS / 4);
+        may_help = true;
+        toro_wake(&helpers, 1);
+        while (helped == i)
+            nap(MS / 4);
+    }
+    t_ok(helped == 20 && longest_wait <= TORO_WAKE_NS,
+         "one that has waited gets its turn soon: at most %llu us",
+         (unsigned long long)longest_wait / 1000);
     toro_thread_interrupt(spin);
     while (signalled != spin)
         nap(MS);
@@ -442,6 +479,7 @@ int main(void)
     toro_waitq_init(&all_done);
     toro_waitq_init(&store);
     toro_waitq_init(&bell);
+    toro_waitq_init(&helpers);
     toro_mutex_init(&mutex);
     arch_start_cores(CORES);
     toro_kthread("body", 0, body, NULL);

@@ -49,7 +49,26 @@ static struct toro_thread *fifo_pop(struct toro_fifo *q)
 
 static void push_local(struct toro_core *c, struct toro_thread *t)
 {
-    fifo_push(t->proc != NULL && !t->visiting ? &c->user : &c->kernel, t);
+    if (t->proc == NULL || t->visiting) {
+        t->fresh = false;
+        fifo_push(&c->kernel, t);
+        return;
+    }
+    c->fresh += t->fresh;
+    fifo_push(&c->user, t);
+}
+
+static struct toro_thread *pop_local(struct toro_core *c)
+{
+    struct toro_thread *t = fifo_pop(&c->kernel);
+
+    if (t == NULL)
+        t = fifo_pop(&c->user);
+    if (t != NULL && t->fresh) {
+        t->fresh = false;
+        c->fresh--;
+    }
+    return t;
 }
 
 static void interrupt_core(unsigned core)
@@ -140,6 +159,7 @@ static bool unblock(struct toro_thread *t)
     if (!atomic_compare_exchange_strong_explicit(&t->state, &blocked, TORO_READY,
                                                  memory_order_seq_cst, memory_order_seq_cst))
         return false;
+    t->fresh = true;
     toro_thread_ready(t);
     return true;
 }
@@ -240,9 +260,7 @@ static void schedule(struct toro_core *c)
 
     for (;;) {
         toro_sched_drain(c);
-        next = fifo_pop(&c->kernel);
-        if (next == NULL)
-            next = fifo_pop(&c->user);
+        next = pop_local(c);
         if (next != NULL)
             break;
         if (prev != c->departed && prev != &c->idle) {

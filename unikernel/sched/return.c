@@ -40,12 +40,15 @@ void toro_user_return(struct arch_frame *f, bool from_interrupt)
         }
         if (toro_unlikely(c->user.head != NULL)) {
             uint64_t now = arch_now_ns();
+            uint64_t turn = c->fresh != 0 ? c->since + TORO_WAKE_NS : now + TORO_GUARD_NS;
 
-            if (c->guard_at == 0 || c->guarded != t) {
+            if (c->guard_at == 0 || c->guarded != t || turn < c->guard_at) {
                 c->guarded = t;
-                c->guard_at = now + TORO_GUARD_NS;
-                toro_timer_program(c, c->guard_at);
-            } else if (now >= c->guard_at) {
+                c->guard_at = turn;
+                if (turn > now)
+                    toro_timer_program(c, turn);
+            }
+            if (now >= c->guard_at) {
                 c->guard_at = 0;
                 toro_sched_preempt(c, true);
                 continue;

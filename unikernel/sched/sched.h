@@ -7,6 +7,9 @@
 
 /** A user thread keeps its core this long while another one is ready there. */
 #define TORO_GUARD_NS 10000000ull
+/** ... and this long in all while one is ready that has waited for something: a helper thread whose
+ * data have come would else get its core a hundred times a second, beside code that spins. */
+#define TORO_WAKE_NS 50000ull
 /** An idle core looks for work at most this long before it halts, if the host has a CPU for every
  * core: to wake a halted one takes tens of microseconds. */
 #define TORO_IDLE_SPIN_NS 30000u
@@ -23,6 +26,7 @@ struct toro_core {
     _Atomic int polling; /**< 1: looks at `remote` itself, no interrupt needed */
     struct toro_thread *current;
     struct toro_fifo kernel, user; /**< READY threads */
+    unsigned fresh;                /**< how many of `user` have just ended a wait */
     struct toro_thread *departed;  /**< just switched out for good: free it or hand it on */
     uint64_t since;                /**< when current began to run */
     uint64_t guard_at;             /**< when guarded must give way, 0 = nobody waits */
