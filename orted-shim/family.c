@@ -4,6 +4,8 @@
 
 #include "shim_msg.h"
 
+#include <pmix_common.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,9 +201,11 @@ static void end_all(struct family_req *q)
     r->job->family->abort(r, status);
 }
 
-/** A rank tells those of all jobs (its guest has told those of its own, if that was meant). */
-static void tell_all(struct family_req *q)
+/** A rank tells the others of its job, or those of all jobs. (What was meant for its guest only,
+ * the guest's kernel has done.) */
+static void tell_others(struct family_req *q)
 {
+    const uint32_t range = preq_u32(&q->r, TOROBUS_PMIX_K_RANGE, PMIX_RANGE_SESSION);
     const struct torobus_pmix_item *it;
     struct torobus_pmix_hdr h = {.op = TOROBUS_PMIX_EVENT};
     struct pbuf b = {0};
@@ -215,8 +219,8 @@ static void tell_all(struct family_req *q)
     h.len = b.len;
     for (struct family_job *j = q->from->job->family->jobs; j && !b.failed; j = j->next)
         for (uint32_t i = 0; i < j->n; i++)
-            if (&j->rank[i] != q->from && !j->rank[i].ended &&
-                j->rank[i].proxy.state == PROXY_RUNNING)
+            if (&j->rank[i] != q->from && (range != PMIX_RANGE_NAMESPACE || j == q->from->job) &&
+                !j->rank[i].ended && j->rank[i].proxy.state == PROXY_RUNNING)
                 send_message(&j->rank[i], &h, b.p);
     family_reply(q, b.failed ? TOROBUS_PMIX_ERR_NOMEM : TOROBUS_PMIX_SUCCESS);
     pbuf_free(&b);
@@ -268,7 +272,7 @@ void family_message(struct family_rank *r, const struct torobus_pmix_hdr *h, cha
         if (h->flags & TOROBUS_PMIX_F_WATCH)
             family_reply(q, TOROBUS_PMIX_SUCCESS); /* everybody hears of everything */
         else
-            tell_all(q);
+            tell_others(q);
         return;
     default:
         /* LOG: the rank prints it itself */

@@ -95,7 +95,6 @@ static void check_gone(struct keeper_guest *g)
     keeper_region_retire(&k->region, g->slice);
     keeper_log("guest %s: gone", g->name);
     keeper_guest_release(g);
-    keeper_client_retry(k);
     keeper_check_idle(k);
 }
 

@@ -44,10 +44,11 @@ static void watched(int rc, void *cbdata)
     free(w);
 }
 
-/* Tell the server which codes are of interest. @return false: there is nothing to tell. */
+/* Tell the server which codes are of interest; then its answer, or none for lack of memory, goes to
+ * cbfunc. @return false: there is nothing to tell. */
 static bool watch(const handler_t *h, opal_pmix_evhandler_reg_cbfunc_t cbfunc, void *cbdata)
 {
-    watch_t *w = NULL;
+    watch_t *w;
     pmix_toro_msg_t m;
     bool any = false;
     int rc;
@@ -55,8 +56,14 @@ static bool watch(const handler_t *h, opal_pmix_evhandler_reg_cbfunc_t cbfunc, v
     for (size_t i = 0; h->ncodes > i; ++i) {
         any |= is_own_code(h->codes[i]);
     }
-    if (!any || !pmix_toro.hosted || NULL == (w = malloc(sizeof(*w)))) {
+    if (!any || !pmix_toro.hosted) {
         return false;
+    }
+    if (NULL == (w = malloc(sizeof(*w)))) {
+        if (NULL != cbfunc) {
+            cbfunc(OPAL_ERR_OUT_OF_RESOURCE, h->ref, cbdata);
+        }
+        return true;
     }
     w->cbfunc = cbfunc;
     w->cbdata = cbdata;
