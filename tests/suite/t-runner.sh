@@ -304,7 +304,7 @@ sleep 2
 kill -KILL "$runner"
 wait "$runner" 2>/dev/null
 tries=0
-while left=$(grep -alsz "^TORO_RUNNER_TEST=$$\$" /proc/[0-9]*/environ) && [ $tries -lt 50 ]; do
+while left=$(grep -alsz "^TORO_RUNNER_TEST=$$\$" /proc/[0-9]*/environ) && [ $tries -lt 300 ]; do
     tries=$((tries + 1))
     sleep 0.1
 done
