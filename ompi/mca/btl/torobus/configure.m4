@@ -1,10 +1,10 @@
 # -*- shell-script -*-
 # SPDX-License-Identifier: BSD-3-Clause
-# Open MPI configure macros of btl/torobus, and the option it shares with pmix/toro.
+# Open MPI configure macros of btl/torobus, and the option it shares with osc/torobus and pmix/toro.
 #
-#   --with-torobus         build btl/torobus and pmix/toro, or stop with the reason
+#   --with-torobus         build btl/torobus, osc/torobus and pmix/toro, or stop with the reason
 #   --with-torobus=DIR     the same, with the shared headers of an installed Torobus, DIR/include
-#   --without-torobus      leave both out
+#   --without-torobus      leave them out
 #   (none of these)        build them when they can be built
 
 # TOROBUS_WITH
@@ -13,8 +13,8 @@
 AC_DEFUN_ONCE([TOROBUS_WITH], [
     AC_ARG_WITH([torobus],
                 [AS_HELP_STRING([--with-torobus@<:@=DIR@:>@],
-                    [Build btl/torobus and pmix/toro, for programs in Torobus unikernel guests.
-                     With DIR take the shared headers from DIR/include, else use the copy in
+                    [Build btl/torobus, osc/torobus and pmix/toro, for programs in Torobus unikernel
+                     guests. With DIR take the shared headers from DIR/include, else use the copy in
                      this tree (default: build when possible)])])
 ])
 
@@ -47,7 +47,7 @@ AC_DEFUN([TOROBUS_CHECK], [
                   [/*], [torobus_include="$with_torobus/include"
                          torobus_CPPFLAGS="-I$torobus_include"],
                   [AC_MSG_ERROR([--with-torobus=$with_torobus: DIR must be an absolute path])])
-               for torobus_file in abi.h region.h ring.h wakeup.h dev.h ctl.h pmix.h; do
+               for torobus_file in abi.h region.h ring.h wakeup.h dev.h ctl.h pmix.h note.h; do
                    AS_IF([test "$torobus_happy" = yes &&
                           test ! -r "$torobus_include/torobus/$torobus_file"],
                          [torobus_happy=no
