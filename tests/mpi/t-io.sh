@@ -8,7 +8,8 @@ for io in ompio romio321; do
         # shellcheck disable=SC2086 # words
         runs "$io, $where" mpi $where --mca io $io "$programs/mpi-io" file.dat
         like "$out" "*mpi-io: all: ok*" "$io, $where: all is well"
-        is "$(printf '%s\n' "$out" | grep -v ': ok$')" "" "$io, $where: nobody complains"
+        # (mpirun may warn about a race of its own)
+        is "$(printf '%s\n' "$out" | grep -v -e ': ok$' -e 'setpgid.* failed in parent')" "" "$io, $where: nobody complains"
         is "$(ls)" "" "$io, $where: no file is left"
     done
 done
