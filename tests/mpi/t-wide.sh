@@ -16,6 +16,9 @@ ok $? "one job"
 wait "$two"
 ok $? "and another at the same time, with guests of the same names"
 pid=
+for job in one two; do
+    grep -q '^ring: ok' "$tmp/$job.out" || diag "$job: $(cat "$tmp/$job.out" "$tmp/$job.err")"
+done
 like "$(tail -n 1 "$tmp/one.out")" "ring: ok, 50 rounds of 1000 bytes*" "each has its own ring"
 like "$(tail -n 1 "$tmp/two.out")" "ring: ok, 50 rounds of 3000 bytes*" "and its own guests"
 
