@@ -353,6 +353,8 @@ $(mpi_fortran_bins): tests/%: $(srcdir)/tests/%.f90 openmpi.stamp
 	$(test_pre)
 	$(AM_V_FC)$(stage_env) mpifort $(fortran_flags) -fcheck=bounds -J$(@D) -o $@ $<
 
+# (their .d names one source only)
+tests/mpi/pmix-api: $(wildcard $(srcdir)/tests/mpi/pmix-api*.c)
 tests/bench/ringbench: $(wildcard $(srcdir)/tests/bench/*.c)
 tests/shim/fakeguest: $(wildcard $(srcdir)/tests/shim/*.c)
 

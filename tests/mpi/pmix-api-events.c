@@ -12,7 +12,8 @@
 
 #define CODE  (-3001) /* ours alone */
 #define OTHER (-3002)
-/* (a real server hands old events to new handlers, so each check has a code of its own) */
+/* (A real server hands old events to new handlers, some time after these are registered, so each
+ * check has a code of its own, and a default handler looks at nothing but the awaited one.) */
 #define CHAIN   (-3003)
 #define DEFAULT (-3004)
 #define NONE    (-3005)
@@ -20,6 +21,7 @@
 static volatile int seen[3];
 static volatile uint32_t from[3];
 static volatile int seen_status, seen_value;
+static volatile int awaited; /* 0: any */
 static char order[64];
 
 static void note(int which, int status, const opal_process_name_t *source, opal_list_t *info)
@@ -44,9 +46,11 @@ static void note(int which, int status, const opal_process_name_t *source, opal_
                            void *cbdata)                                                           \
     {                                                                                              \
         (void)results;                                                                             \
-        if (strlen(order) < sizeof(order) - 2)                                                     \
-            strcat(order, #n);                                                                     \
-        note(n, status, source, info);                                                             \
+        if (!awaited || status == awaited) {                                                       \
+            if (strlen(order) < sizeof(order) - 2)                                                 \
+                strcat(order, #n);                                                                 \
+            note(n, status, source, info);                                                         \
+        }                                                                                          \
         if (done)                                                                                  \
             done(how, NULL, NULL, NULL, cbdata);                                                   \
     }
@@ -107,8 +111,9 @@ static void notify(const char *check, int code, opal_pmix_data_range_t range, in
     OPAL_LIST_DESTRUCT(&info);
 }
 
-static void clear(void)
+static void clear(int code)
 {
+    awaited = code;
     memset((void *)(uintptr_t)seen, 0, sizeof(seen));
     seen_status = seen_value = 0;
     *order = '\0';
@@ -117,7 +122,7 @@ static void clear(void)
 
 static void one_range(const char *check, int code, opal_pmix_data_range_t range, uint32_t sender)
 {
-    clear();
+    clear(0);
     if (me.vpid == sender)
         notify(check, code, range, 70);
     let_pass(0.8);
@@ -144,7 +149,7 @@ void part_events(void)
     /* the last one registered, but to be asked first, ends the chain */
     a = add_handler(handler0, CHAIN, false);
     b = add_handler(handler2, CHAIN, true);
-    clear();
+    clear(0);
     if (me.vpid == 0)
         notify("event chain", CHAIN, OPAL_PMIX_RANGE_NAMESPACE, 71);
     let_pass(0.8);
@@ -154,13 +159,13 @@ void part_events(void)
     drop_handler(b);
     a = add_handler(handler0, DEFAULT, false);
     b = add_handler(handler1, 0, false);
-    clear();
+    clear(DEFAULT);
     if (me.vpid == size - 1)
         notify("event default", DEFAULT, OPAL_PMIX_RANGE_NAMESPACE, 72);
     let_pass(0.8);
     found("event default", "first %c, then %s", order[0], seen[1] ? "the default one" : "none");
     together();
-    clear();
+    clear(NONE);
     if (me.vpid == size - 1)
         notify("event default alone", NONE, OPAL_PMIX_RANGE_NAMESPACE, 73);
     let_pass(0.8);
@@ -326,6 +331,7 @@ void part_death(const char *how)
     opal_list_t one;
     bool last = me.vpid == size - 1;
 
+    awaited = 0;
     (void)add_handler(handler0, OPAL_ERR_PROC_ABORTED, false);
     (void)add_handler(handler1, 0, false);
     together();
