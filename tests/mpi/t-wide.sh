@@ -7,6 +7,11 @@ job_limit 180
 runs "eight guests" mpi --host a,b,c,d,e,f,g,h "$examples/ring" 5000 2
 is "$(echo "$out" | grep -c '^rank [0-7] of 8 on .*: token seen 2 times')" 8 "eight ranks"
 
+# mpiruns that begin or end at the same moment trip over ompi.HOST.UID in their TMPDIR (CAVEATS.md),
+# unless somebody holds it.
+host=$(uname -n)
+session=$tmp/tmp/ompi.${host%%.*}.$(id -u)
+mkdir -p "$session/held"
 start one mpi --host vm0,vm1 "$examples/ring" 1000 50
 one=$pid
 start two mpi --host vm0,vm1 "$examples/ring" 3000 50
@@ -19,6 +24,7 @@ pid=
 for job in one two; do
     grep -q '^ring: ok' "$tmp/$job.out" || diag "$job: $(cat "$tmp/$job.out" "$tmp/$job.err")"
 done
+rm -r "$session"
 like "$(tail -n 1 "$tmp/one.out")" "ring: ok, 50 rounds of 1000 bytes*" "each has its own ring"
 like "$(tail -n 1 "$tmp/two.out")" "ring: ok, 50 rounds of 3000 bytes*" "and its own guests"
 

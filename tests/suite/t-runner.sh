@@ -9,6 +9,8 @@ run_suite=$TORO_SRC/tests/run-suite
 suite=$tmp/suite
 mkdir -p "$tmp/bin" "$suite/sub"
 PATH=$tmp/bin:$PATH
+TMPDIR=$tmp
+export TMPDIR
 
 # "mpirun ... program args": the program is the first word with the suite's directory in it.
 cat >"$tmp/bin/mpirun" <<'END'
@@ -200,6 +202,14 @@ tap_capture "$run_suite" "$suite" --where native,mpirun --dry-run
 is "$(printf '%s\n' "$out" | sed -n 's|.*localhost:\([0-9]*\).*suite/|\1 |p')" "34 spawn/good
 34 spawn/good" "programs that spawn get a universe with room"
 
+program own-tmp <<'END'
+rmdir "$TMPDIR" && mkdir "$TMPDIR" "$TMPDIR/left" && sleep 1 && echo " No Errors"
+END
+verdicts 'own-tmp 2
+own-tmp 3' --where native -j 2
+is "$got" "own-tmp 2: native=pass
+own-tmp 3: native=pass" "each run has a TMPDIR for itself"
+
 start=$(date +%s)
 verdicts 'hang 2 timeLimit=1
 good 2' --where native -j 2
@@ -293,6 +303,8 @@ for signal in INT TERM; do
     is $? "$([ $signal = INT ] && echo 130 || echo 143)" "SIG$signal ends the runner"
     is "$(grep -alsz "^TORO_RUNNER_TEST=$$\$" /proc/[0-9]*/environ)" "" "and all that it started"
 done
+
+is "$(find "$tmp" -maxdepth 1 -name 'toro.*')" "" "nor directories for temporary files"
 
 program slow <<END
 exec sleep 1000

@@ -6,7 +6,9 @@ import ctypes
 import functools
 import glob
 import os
+import shutil
 import signal
+import tempfile
 import time
 
 TAG = "TORO_SUITE_RUN"
@@ -105,6 +107,9 @@ def keepers(pids):
 class Jobs:
     """Starts commands; stop() ends all of them, at any time.
 
+    Each has a TMPDIR of its own: mpiruns that begin and end at the same moment trip over the
+    session directory that they share (one makes what another is about to make, or removes it).
+
     keep: the guests of a job stay for so many seconds and serve other jobs. Which keeper serves
     which job then cannot be seen; but when a job has ended, no more may be busy than jobs run.
     """
@@ -118,6 +123,7 @@ class Jobs:
         self.tag = "%d.%d" % (os.getpid(), time.time_ns())
         self.count = 0
         self.running = 0
+        self.tmp = tempfile.mkdtemp(prefix="toro.")
 
     def left(self, tag):
         """Processes that a job with this tag has left, though it has ended."""
@@ -138,7 +144,9 @@ class Jobs:
         """
         self.count += 1
         tag = "%s.%d." % (self.tag, self.count)
-        env = dict(os.environ, **{TAG: tag}, **(env or {}))
+        tmp = os.path.join(self.tmp, str(self.count))
+        os.mkdir(tmp)
+        env = dict(os.environ, TMPDIR=tmp, **{TAG: tag}, **(env or {}))
         if self.keep:
             env["TOROBUS_KEEP"] = str(self.keep if keep else 0)
         command = self.prefix + ["timeout", "--verbose", "-k", "10", str(limit)] + command
@@ -162,6 +170,7 @@ class Jobs:
                 end_all(self.tag)
         elif left:
             end_all(tag)
+        shutil.rmtree(tmp, ignore_errors=True)
         if status < 0:
             status = 128 - status
         with open(log, "rb") as file:
@@ -171,3 +180,4 @@ class Jobs:
 
     def stop(self):
         end_all(self.tag)
+        shutil.rmtree(self.tmp, ignore_errors=True)
