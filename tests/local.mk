@@ -217,6 +217,7 @@ mpi_programs = \
     mpi/init-time \
     mpi/mpi-io \
     mpi/code \
+    mpi/btl-accum \
     mpi/btl-lost \
     mpi/btl-p2p \
     mpi/btl-busy \

@@ -19,7 +19,7 @@ whole() # NAME RANKS PROGRAM COMMAND...
     like "$out" "*all right, $n ranks*" "$name: $program ran to its end"
 }
 
-for program in btl-p2p btl-rma btl-pairs btl-threads; do
+for program in btl-p2p btl-rma btl-pairs btl-accum btl-threads; do
     whole "two cores of one guest" 2 "$program" alone -n 2
     whole "three guests of one core" 3 "$program" mpi --host vm0:1,vm1:1,vm2:1
     whole "two guests of two cores" 4 "$program" mpi --host vm0:2,vm1:2

@@ -8,7 +8,7 @@ struct ompi_win_t;
 /**
  * Lets accumulating operations of a window that osc/rdma has made work in the target's memory,
  * where every rank can reach it: if btl/torobus carries the window and it is no dynamic one.
- * Otherwise nothing changes.
+ * Otherwise they stay as they are. In any window the rank knows its own displacement unit then.
  * @param win  a window whose module is osc/rdma's; the module's functions are replaced in place and
  *             end with it
  * Caller: whoever selects the window's component, on all ranks of it: the operations of one rank

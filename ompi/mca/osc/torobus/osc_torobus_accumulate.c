@@ -124,6 +124,7 @@ static int reduce_spread(const void *origin, int origin_count, ompi_datatype_t *
     if (one != other || total != (uint64_t)m * (unsigned)origin_count || total > INT_MAX)
         return MPI_ERR_TYPE;
     span = opal_datatype_span(&one->super, total, &lb);
+    span += -span & (ptrdiff_t)(_Alignof(max_align_t) - 1); /* a pair type ends with its index */
     from = malloc(2 * (size_t)span);
     if (NULL == from)
         return OMPI_ERR_OUT_OF_RESOURCE;
@@ -241,11 +242,20 @@ static int in_place_compare_and_swap(const void *origin, const void *compare, vo
     return OMPI_SUCCESS;
 }
 
+/* A rank that is alone on its node is not told its own unit by osc/rdma of 4.1.4, when units differ
+ * (allocate_state_single()): whatever it does to itself would be done at displacement 0. */
+static void know_own_unit(const ompi_osc_rdma_module_t *module)
+{
+    if (MPI_WIN_FLAVOR_DYNAMIC != module->flavor && !module->same_disp_unit)
+        ((ompi_osc_rdma_peer_extended_t *)module->my_peer)->disp_unit = module->disp_unit;
+}
+
 void ompi_osc_torobus_in_place(ompi_win_t *win)
 {
     ompi_osc_rdma_module_t *module = GET_MODULE(win);
     const mca_btl_base_module_t *btl = module->selected_btl;
 
+    know_own_unit(module);
     /* Only where put and get are plain copies as well: the module of guests. */
     if (MPI_WIN_FLAVOR_DYNAMIC == module->flavor || NULL == btl || NULL == btl->btl_atomic_cswap ||
         0 != strcmp(btl->btl_component->btl_version.mca_component_name, "torobus"))
