@@ -16,7 +16,8 @@ bench/torobench: $(bench_sources) $(srcdir)/bench/torobench.h openmpi.stamp
 	$(AM_V_at)$(MKDIR_P) $(@D)
 	$(AM_V_CC)$(stage_env) mpicc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $(bench_sources)
 
-bench_env = TORO_SRC='$(abs_srcdir)' TORO_BUILD='$(abs_builddir)' TORO_PREFIX='$(stage_prefix)'
+bench_env = TORO_SRC='$(abs_srcdir)' TORO_BUILD='$(abs_builddir)' TORO_PREFIX='$(stage_prefix)' \
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 bench bench-quick: all bench/torobench tests/mpi/region-make
 	$(bench_env) $(SHELL) $(srcdir)/bench/run \
