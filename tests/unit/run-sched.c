@@ -411,6 +411,33 @@ static void user_helper(void *arg)
     (void)arg;
 }
 
+/* Two that hand each other their core by waiting: how often it is to be taken from them soon. */
+static struct toro_waitq turns[2];
+static _Atomic bool turn[2];
+static _Atomic unsigned talked, soon;
+
+static void user_talker(void *arg)
+{
+    struct arch_frame f = {.cs = 0x33};
+    const unsigned i = (unsigned)(uintptr_t)arg;
+
+    for (int n = 0; n < 200; n++) {
+        struct toro_core *c = toro_core_self();
+
+        (void)toro_wait_event(&turns[i], atomic_exchange(&turn[i], false), UINT64_MAX, false);
+        turn[!i] = true;
+        toro_wake(&turns[!i], 1);
+        toro_user_return(&f, false);
+        if (c->fresh != 0 && c->guarded == toro_current()) {
+            talked++;
+            soon += c->guard_at != 0 && c->guard_at < arch_now_ns() + TORO_GUARD_NS / 2;
+        }
+    }
+    if (atomic_fetch_sub(&running, 1) == 1)
+        toro_wake(&all_done, UINT_MAX);
+    toro_thread_exit();
+}
+
 static void kernel_other(void *arg)
 {
     kernel_after = arch_now_ns();
@@ -460,6 +487,14 @@ static void users(void)
     t_ok(true, "an interrupt reaches code that spins");
     stop_spinning = true;
     join();
+    running += 2;
+    turn[0] = true;
+    for (uintptr_t i = 0; i < 2; i++)
+        toro_thread_ready(
+            toro_thread_new("talker", 2, (struct toro_proc *)proc, user_talker, (void *)i));
+    join();
+    t_ok(talked > 0 && soon < talked / 2, "who waits soon is not interrupted soon: %u times of %u",
+         soon, talked);
 }
 
 static void body(void *arg)
@@ -480,6 +515,8 @@ int main(void)
     toro_waitq_init(&store);
     toro_waitq_init(&bell);
     toro_waitq_init(&helpers);
+    toro_waitq_init(&turns[0]);
+    toro_waitq_init(&turns[1]);
     toro_mutex_init(&mutex);
     arch_start_cores(CORES);
     toro_kthread("body", 0, body, NULL);

@@ -291,6 +291,7 @@ int toro_block(uint64_t deadline, bool interruptible)
     bool armed = false;
     int r;
 
+    t->hog = arch_now_ns() - toro_core_self()->since >= TORO_WAKE_NS;
     for (;;) {
         int blocked = TORO_BLOCKED;
 

@@ -40,7 +40,7 @@ void toro_user_return(struct arch_frame *f, bool from_interrupt)
         }
         if (toro_unlikely(c->user.head != NULL)) {
             uint64_t now = arch_now_ns();
-            uint64_t turn = c->fresh != 0 ? c->since + TORO_WAKE_NS : now + TORO_GUARD_NS;
+            uint64_t turn = c->fresh != 0 && t->hog ? c->since + TORO_WAKE_NS : now + TORO_GUARD_NS;
 
             if (c->guard_at == 0 || c->guarded != t || turn < c->guard_at) {
                 c->guarded = t;
@@ -50,6 +50,7 @@ void toro_user_return(struct arch_frame *f, bool from_interrupt)
             }
             if (now >= c->guard_at) {
                 c->guard_at = 0;
+                t->hog = true;
                 toro_sched_preempt(c, true);
                 continue;
             }

@@ -8,7 +8,9 @@
 /** A user thread keeps its core this long while another one is ready there. */
 #define TORO_GUARD_NS 10000000ull
 /** ... and this long in all while one is ready that has waited for something: a helper thread whose
- * data have come would else get its core a hundred times a second, beside code that spins. */
+ * data have come would else get its core a hundred times a second, beside code that spins. Only of
+ * a thread that has run for longer when it last could is this expected again: threads that hand
+ * each other their core in microseconds are spared the timer. */
 #define TORO_WAKE_NS 50000ull
 /** An idle core looks for work at most this long before it halts, if the host has a CPU for every
  * core: to wake a halted one takes tens of microseconds. */

@@ -38,6 +38,7 @@ struct toro_thread {
     uint64_t affinity;        /**< cores it may run on; a bit per core */
     unsigned goal;            /**< where it shall move when its core is not among them */
     bool fresh;               /**< READY after a wait, and has not had its core since */
+    bool hog;                 /**< computed for long before it last gave way or waited */
     bool visiting;            /**< on a core for an errand: goes before what computes there */
     int tid;
     _Atomic int woken;      /**< set by toro_thread_wake(), consumed by toro_block() */
