@@ -5,12 +5,14 @@
 
 file=
 passed=0
-other=0
+skipped=0
+failed=0
 
 flush()
 {
-    [ -z "$file" ] || printf '      %-34s %4d passed%s\n' "$file" "$passed" \
-        "$([ "$other" -eq 0 ] || echo ", $other not")"
+    [ -z "$file" ] || printf '      %-34s %4d passed%s%s\n' "$file" "$passed" \
+        "$([ "$skipped" -eq 0 ] || echo ", $skipped skipped")" \
+        "$([ "$failed" -eq 0 ] || echo ", $failed failed")"
 }
 
 while IFS= read -r line; do
@@ -29,12 +31,17 @@ while IFS= read -r line; do
         flush
         file=$name
         passed=0
-        other=0
+        skipped=0
+        failed=0
     fi
     case $line in
     PASS:* | XFAIL:*) passed=$((passed + 1)) ;;
+    SKIP:*)
+        skipped=$((skipped + 1))
+        echo "      $line"
+        ;;
     *)
-        other=$((other + 1))
+        failed=$((failed + 1))
         echo "      $line"
         ;;
     esac

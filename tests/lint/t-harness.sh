@@ -92,6 +92,10 @@ like "$(cat clean.log)" "*# cleaned up*" "clean-up functions run"
 [ ! -e "$(sed -n 's/^# tmp //p' clean.log)" ]
 ok $? "the test's own directory is gone"
 
+is "$(printf '%s\n' 'PASS: a/t-x.sh 1 - x' 'SKIP: a/t-x.sh 2 - y' 'FAIL: a/t-x.sh 3 - z' |
+    "$TORO_SRC/tests/lib/progress.sh" | tail -n 1 | tr -s ' ')" \
+    " a/t-x.sh 1 passed, 1 skipped, 1 failed" "the progress tells skips from failures"
+
 cat >c.c <<'END'
 #include "tap.h"
 int main(int argc, char **argv)
