@@ -100,6 +100,9 @@ start() # NAME CMD...
 {
     start_name=$1
     shift
+    # Before the fork: who waits for a line must not find that of the job before.
+    : >"$tmp/$start_name.out"
+    : >"$tmp/$start_name.err"
     "$@" >"$tmp/$start_name.out" 2>"$tmp/$start_name.err" </dev/null &
     pid=$!
 }

@@ -19,6 +19,7 @@ done
 # --- the host holds, a guest wants
 hold() # KIND: on the host, until let_go
 {
+    : >"$tmp/held" # not that of the holder before
     "$lock" hold "$1" file >"$tmp/held" &
     holder=$!
     hold_i=0
