@@ -56,6 +56,24 @@ static bool unsent(const struct keeper *k)
     return false;
 }
 
+/** At the very end: whether somebody has connected meanwhile, as a spawned rank does while the last
+ * rank of its parents leaves. Who comes later finds nobody here and starts another keeper, instead
+ * of waiting for one whose memory takes its time to be freed. */
+static bool somebody_came(struct keeper *k)
+{
+    if (k->listenfd < 0)
+        return false;
+    if (!k->stop) {
+        keeper_client_accept(k->listenfd, EV_READ, k);
+        if (in_use(k))
+            return true;
+    }
+    event_del(k->listen_ev);
+    close(k->listenfd);
+    k->listenfd = -1;
+    return false;
+}
+
 void keeper_check_idle(struct keeper *k)
 {
     if (in_use(k)) {
@@ -85,6 +103,8 @@ void keeper_check_idle(struct keeper *k)
         return;
     }
     if (unsent(k) && evtimer_pending(k->idle_timer, NULL))
+        return;
+    if (somebody_came(k))
         return;
     keeper_log("idle, ends");
     event_base_loopbreak(k->base);

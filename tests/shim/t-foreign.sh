@@ -98,7 +98,22 @@ case $line in
 *) ok 0 "and has no monitor and no network socket" ;;
 esac
 is "$(stat -c %u "/proc/$qemu")" "$me" "as the calling user"
-kill "$job"
-wait "$job"
+
+# Who connects at the very moment in which the keeper ends is answered by it: it stands still
+# between the end of its last guest, for which alone it waits, and that connection.
+launcher=$(ours | grep "^[0-9]* $run " | head -n 1 | cut -d' ' -f1)
+kill -STOP "$qemu"
+kill -KILL "$launcher"
+wait "$job" 2>/dev/null
+sleep 0.5
+kill -STOP "$keeper"
+kill -KILL "$qemu"
+sleep 0.2
+knock "$me" "$key" info >late &
+late=$!
+sleep 0.5
+kill -CONT "$keeper"
+wait "$late"
+like "$(cat late)" "6 *" "who comes when the keeper ends is answered"
 nothing_left "at last"
 done_testing
