@@ -93,7 +93,7 @@ tap_capture "$bin/toro-info" --watch "$key"
 like "$status $out" "1 toro-info: there is no job $key*" "a job that is no more"
 
 # --- the counters are those of messages
-rm "$tmp/watch.out"
+: >"$tmp/watch.out" # not what the watcher before wrote
 start rings alone -n 2 "$TORO_BUILD/examples/ring" 8 1000000000
 sum=0
 if wait_job; then
@@ -101,7 +101,7 @@ if wait_job; then
     watcher=$!
     for _ in $(seq 30); do
         sleep 1
-        sum=$(awk '$2 == "on" { n += $4 } END { print n + 0 }' "$tmp/watch.out" 2>/dev/null)
+        sum=$(awk '$2 == "on" { n += $4 } END { print n + 0 }' "$tmp/watch.out")
         [ "$sum" -eq 0 ] || break
     done
     kill -INT "$(launcher_pid)"

@@ -195,6 +195,12 @@ END
 verdicts 'wants 2' --where 1,2 --known "$tmp/known" --retries 0
 is "$got" "wants 2: 1=pass 2=fail" "--known with a variable: what needs it, and only there"
 
+cat >"$tmp/known" <<END
+1 good          with TMPDIR=$tmp: it may have another
+END
+verdicts 'good 2' --where 1 --known "$tmp/known" --retries 0
+is "$got" "good 2: 1=pass" "even one that the runner sets itself"
+
 mkdir "$suite/spawn"
 printf 'good 2\nspawn\n' >"$suite/testlist"
 echo 'good 2' >"$suite/spawn/testlist"

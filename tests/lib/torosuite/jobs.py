@@ -146,7 +146,7 @@ class Jobs:
         tag = "%s.%d." % (self.tag, self.count)
         tmp = os.path.join(self.tmp, str(self.count))
         os.mkdir(tmp)
-        env = dict(os.environ, TMPDIR=tmp, **{TAG: tag}, **(env or {}))
+        env = {**os.environ, "TMPDIR": tmp, TAG: tag, **(env or {})}
         if self.keep:
             env["TOROBUS_KEEP"] = str(self.keep if keep else 0)
         command = self.prefix + ["timeout", "--verbose", "-k", "10", str(limit)] + command
